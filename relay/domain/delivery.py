@@ -1,0 +1,83 @@
+"""A delivery is one event on its way to one target; an attempt is one request made for it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from relay.domain.event import Event
+
+
+class State(StrEnum):
+    """Where a delivery stands. `PENDING` and `SENDING` are open, the others final until replayed."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    FOLDED = "folded"
+    CANCELLED = "cancelled"
+
+
+OPEN = (State.PENDING, State.SENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event for one target. `tries` counts since it was created or last replayed, `attempts` counts all."""
+
+    id: str
+    event_id: str
+    event_seq: int
+    route: str
+    target: str
+    subject: str | None
+    state: State
+    attempts: int
+    tries: int
+    next_attempt_at: datetime
+    created_at: datetime
+    finished_at: datetime | None = None
+    last_status: int | None = None
+    last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery this worker holds until its lease ends, with the event it carries."""
+
+    id: str
+    event: Event
+    route: str
+    target: str
+    attempts: int
+    tries: int
+    lease: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request and what came of it. `ms` is wall time; `response` is cut at 4 KiB and holds no secret."""
+
+    delivery_id: str
+    number: int
+    at: datetime
+    ms: float
+    outcome: str
+    status: int | None = None
+    error: str | None = None
+    response: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one attempt means for its delivery: the state it takes, and when it is due again if it is pending."""
+
+    claimed: Claimed
+    attempt: Attempt
+    state: State
+    next_attempt_at: datetime
+
+
+def webhook_id(event_id: str, target: str) -> str:
+    """Return what receivers deduplicate by: the same for every retry and replay of this event at this target."""
+    return f"{event_id}_{target}"

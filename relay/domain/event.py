@@ -1,0 +1,132 @@
+"""The event: something that happened, named, dated and kept as the bytes that arrived.
+
+Standard library only: `relay.capture` runs inside other people's applications and imports this module.
+"""
+
+import json
+import os
+import time
+from base64 import b64encode
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from relay.errors import Unreadable
+
+JSON = "application/json"
+CLOUDEVENT = "application/cloudevents+json"
+
+
+def new_id() -> str:
+    """Return a UUIDv7 (RFC 9562, section 5.7): sortable by the time it was made, to a quarter of a microsecond."""
+    nanoseconds = time.time_ns()
+    milliseconds, rest = divmod(nanoseconds, 1_000_000)
+    fraction = (rest << 12) // 1_000_000
+    noise = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
+    return str(UUID(int=(milliseconds << 80) | (0x7 << 76) | (fraction << 64) | (0b10 << 62) | noise))
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened, once: immutable from the moment it is stored.
+
+    `body` and `content_type` are the very bytes that arrived; `data` is what they mean. `dedupe` is the sender's own
+    id of the event, unique within `source`. `seq` is the order in which the relay stored it; 0 before that.
+    """
+
+    id: str
+    source: str
+    type: str
+    occurred_at: datetime
+    received_at: datetime
+    body: bytes = b"null"
+    content_type: str = JSON
+    subject: str | None = None
+    dedupe: str | None = None
+    seq: int = field(default=0, compare=False)
+
+    @cached_property
+    def data(self) -> Any:
+        """The meaning of `body`: parsed JSON, a form's fields, or text. A body that cannot be read is `None`."""
+        try:
+            return decode(self.content_type, self.body)
+        except Unreadable:
+            return None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What conditions and templates know as `event`."""
+        return {
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+            "subject": self.subject,
+            "time": self.occurred_at.isoformat(),
+        }
+
+
+def decode(content_type: str, body: bytes) -> Any:
+    """Return what `body` means under `content_type`: JSON values, a form's fields as a dict, text as a string.
+
+    A repeated form field becomes a list. A structured CloudEvent means its `data`. Bytes that are no text come as
+    base64, so that every event can be shown. Raises `Unreadable` for JSON or text that is not.
+    """
+    media, _, _ = content_type.partition(";")
+    media = media.strip().lower()
+    if media == CLOUDEVENT:
+        return cloudevent_data(_json(body))
+    if media == JSON or media.endswith("+json"):
+        return _json(body)
+    if media == "application/x-www-form-urlencoded":
+        return _form(body)
+    if media.startswith("text/"):
+        return _text(body)
+    return b64encode(body).decode()
+
+
+def encode(data: Any) -> bytes:
+    """Return `data` as compact UTF-8 JSON. Raises `TypeError` or `ValueError` for what JSON cannot hold."""
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def cloudevent_data(envelope: Any) -> Any:
+    """Return the `data` of a structured CloudEvent. Raises `Unreadable` when it is no JSON object."""
+    if not isinstance(envelope, dict):
+        raise Unreadable("a CloudEvent is a JSON object")
+    return envelope.get("data", envelope.get("data_base64"))
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"not JSON: {error}") from None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise Unreadable(f"not JSON: {name} is no JSON number")
+
+
+def _form(body: bytes) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=1000)
+    except ValueError as error:
+        raise Unreadable(f"not a form: {error}") from None
+    for name, value in pairs:
+        if name in fields:
+            earlier = fields[name]
+            fields[name] = [*earlier, value] if isinstance(earlier, list) else [earlier, value]
+        else:
+            fields[name] = value
+    return fields
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"not UTF-8: {error.reason} at byte {error.start}") from None

@@ -1,0 +1,94 @@
+"""What a target kind sees of a delivery, and what it says of the reply. It opens no socket."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from relay.domain.durations import Duration, Rate
+from relay.domain.event import Event
+from relay.domain.names import Name
+from relay.domain.retry import FIELD_DEFAULT, Schedule
+
+if TYPE_CHECKING:
+    import requests
+
+
+class TargetOptions(BaseModel):
+    """What every `[[targets]]` table may hold; each kind adds its own fields and its own defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name
+    kind: str
+    timeout: Annotated[Duration, Field(gt=0, le=120)] = 15.0
+    rate: Rate | None = None
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 32
+    order: Literal["none", "subject"] = "none"
+    retry: Schedule = Schedule.model_validate(FIELD_DEFAULT)
+    fallback: Name | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One delivery as a target kind renders it.
+
+    `id` is the `webhook-id`. `text` is the route's template rendered, `None` where the route has none and the kind
+    shows its own card. `thread` groups messages in a conversation. `link` leads to the event in the relay, if known.
+    """
+
+    id: str
+    event: Event
+    sent_at: datetime
+    text: str | None = None
+    thread: str | None = None
+    link: str | None = None
+    notice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The target took it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TryLater:
+    """The target may take it later, not before `not_before` if it said so. `reason` holds no secret."""
+
+    reason: str
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The target will never take it. `gone` says that it takes nothing any more: the target is paused."""
+
+    reason: str
+    gone: bool = False
+
+
+Outcome = Delivered | TryLater | Refused
+
+
+class Target(Protocol):
+    """One kind of place that events go to: renders a request, judges a response.
+
+    `Options` says which fields its table in relay.toml has. `pace` is the key under which requests are paced: targets
+    that share a quota return the same one.
+    """
+
+    kind: ClassVar[str]
+    Options: ClassVar[type[TargetOptions]]
+
+    def __init__(self, options: Any) -> None: ...
+
+    @property
+    def pace(self) -> str:
+        """The key of the quota this target draws on; holds no secret."""
+
+    def render(self, message: Message) -> "requests.Request":
+        """Return the request that tells `message`; the same message gives the same request, but for its timestamp."""
+
+    def judge(self, response: "requests.Response", now: datetime) -> Outcome:
+        """Return what the response means. Never raises: a nonsense reply is an outcome too."""
