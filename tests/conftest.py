@@ -1,0 +1,6 @@
+"""Fixtures that every test may ask for; each lives beside the server it starts, in `tests/support`."""
+
+from tests.support.postgres import pg_database, postgres, postgres_url
+from tests.support.valkey import redis_url, valkey
+
+__all__ = ["pg_database", "postgres", "postgres_url", "redis_url", "valkey"]

@@ -1,0 +1,136 @@
+"""Start, watch and stop child processes, and wait for what they do: with a deadline, never for a fixed time."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+T = TypeVar("T")
+
+HOST = "127.0.0.1"
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback interface on which nothing listens now."""
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        return int(listener.getsockname()[1])
+
+
+def accepts(port: int) -> bool:
+    """Say whether something accepts connections on this loopback port."""
+    with socket.socket() as client:
+        client.settimeout(1)
+        return client.connect_ex((HOST, port)) == 0
+
+
+def eventually(check: Callable[[], T], timeout: float = 20, *, every: float = 0.02, what: str = "") -> T:
+    """Call `check` until it returns something true, and return that.
+
+    An `AssertionError` of `check` counts as not yet. Raises `AssertionError` after `timeout` seconds, with the last
+    one as its cause.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        last: AssertionError | None = None
+        try:
+            if found := check():
+                return found
+        except AssertionError as error:
+            last = error
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what or 'what was awaited'} did not happen within {timeout:g} s") from last
+        time.sleep(every)
+
+
+class Child:
+    """A child process in a process group of its own, its output in a file. A context manager that stops it."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        output: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        account: tuple[int, int] | None = None,
+    ) -> None:
+        """Start `command`; `env` is added to this process's own. `account` is a user and group id to run as."""
+        self.command = command
+        self.output = output
+        user, group = account or (None, None)
+        with output.open("ab") as sink:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(env or {})},
+                cwd=cwd,
+                user=user,
+                group=group,
+                extra_groups=None if account is None else [],
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is the process group's too."""
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self.process.poll() is None
+
+    @property
+    def text(self) -> str:
+        """What it wrote to standard output and standard error so far."""
+        return self.output.read_text(errors="replace")
+
+    def until(self, ready: Callable[[], bool], timeout: float = 20) -> Self:
+        """Wait until `ready`; raise `AssertionError` with the output if it ends or takes too long."""
+
+        def check() -> bool:
+            return not self.running or ready()
+
+        try:
+            eventually(check, timeout)
+            assert self.running, f"it ended with status {self.process.returncode}"
+        except AssertionError as error:
+            self.kill()
+            raise AssertionError(f"{self.command[0]} did not start: {error}\n{self.text[-4000:]}") from None
+        return self
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process, not to its group."""
+        if self.running:
+            self.process.send_signal(number)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 20) -> int:
+        """Ask it to end and return its status; after `timeout` seconds kill it and its group."""
+        self.send(number)
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return self.kill()
+
+    def kill(self) -> int:
+        """Kill it and its whole group at once, as a power cut would, and return its status."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        return self.process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
