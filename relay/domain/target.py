@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class TargetOptions(BaseModel):
     """What every `[[targets]]` table may hold; each kind adds its own fields and its own defaults."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # A rejected value may be a URL or a key: it must not come back in the error's words.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     name: Name
     kind: str
@@ -86,6 +87,9 @@ class Target(Protocol):
     @property
     def pace(self) -> str:
         """The key of the quota this target draws on; holds no secret."""
+
+    def escape(self, text: str) -> str:
+        """Return a value from an event so that this kind shows it as plain text, whatever markup it holds."""
 
     def render(self, message: Message) -> "requests.Request":
         """Return the request that tells `message`; the same message gives the same request, but for its timestamp."""
