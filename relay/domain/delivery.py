@@ -55,6 +55,15 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Lane:
+    """What may be claimed for one target: `quota` deliveries; in the order of their subject if `ordered`."""
+
+    target: str
+    quota: int
+    ordered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One request and what came of it. `ms` is wall time; `response` is cut at 4 KiB and holds no secret."""
 

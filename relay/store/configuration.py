@@ -1,0 +1,161 @@
+"""The configuration as stored: what `relay apply` wrote and workers follow."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+from sqlalchemy import Connection, Table, delete, insert, select, update
+
+from relay.domain.configuration import Configuration
+from relay.domain.database import Database as DatabaseSpec
+from relay.domain.delivery import State
+from relay.domain.inbound import SourceOptions
+from relay.domain.route import Route
+from relay.domain.target import TargetOptions
+from relay.errors import InvalidConfiguration
+from relay.secrets import REVEAL, Sealer
+from relay.store import tables
+from relay.store.database import Database
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class Kinds(Protocol):
+    """Which options each kind of source and target has."""
+
+    def source_options(self, kind: str) -> type[SourceOptions]:
+        """Return the options of a provider."""
+
+    def target_options(self, kind: str) -> type[TargetOptions]:
+        """Return the options of a target kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A configuration with its version, and why some of its targets are paused, by name."""
+
+    version: int
+    configuration: Configuration
+    paused: Mapping[str, str]
+
+
+class ConfigurationStore:
+    """The tables `sources`, `databases`, `targets`, `routes` and the version over them."""
+
+    def __init__(self, database: Database, sealer: Callable[[], Sealer], kinds: Kinds) -> None:
+        self._database = database
+        self._sealer = sealer
+        self._kinds = kinds
+
+    def version(self) -> int:
+        """Return the number of the latest change; 0 before the first."""
+        with self._database.reading() as connection:
+            return connection.scalar(select(tables.configuration.c.version)) or 0
+
+    def load(self) -> Stored:
+        """Return what is stored. Raises `InvalidConfiguration` when a secret key or a plug-in is missing."""
+        with self._database.reading() as connection:
+            version = connection.scalar(select(tables.configuration.c.version)) or 0
+            return Stored(version, self._read(connection), _paused(connection))
+
+    def replace(self, wanted: Configuration, now: datetime) -> int:
+        """Make `wanted` the configuration, in one transaction, and return its version.
+
+        A target that stays keeps its pause. What waits for one that goes is cancelled.
+        """
+        with self._database.writing() as connection:
+            # First, for its row lock: whoever applies at the same time waits here.
+            version = _raise_version(connection, now)
+            for table, items, sealed in (
+                (tables.sources, wanted.sources, True),
+                (tables.databases, wanted.databases, True),
+                (tables.targets, wanted.targets, True),
+                (tables.routes, wanted.routes, False),
+            ):
+                self._write(connection, table, items, sealed=sealed)
+            gone = tables.deliveries.c.target.not_in([target.name for target in wanted.targets])
+            waiting = tables.deliveries.c.state == State.PENDING
+            connection.execute(
+                update(tables.deliveries)
+                .where(waiting & gone)
+                .values(state=State.CANCELLED, finished_at=now, last_error="its target was removed")
+            )
+            return version
+
+    def pause(self, target: str, reason: str | None, now: datetime) -> bool:
+        """Pause a target for a reason, or with `None` resume it; return whether that changed anything."""
+        paused_at = None if reason is None else now
+        known = tables.targets.c.name == target
+        changes = tables.targets.c.paused_at.is_(None) if reason else tables.targets.c.paused_at.is_not(None)
+        with self._database.writing() as connection:
+            statement = update(tables.targets).where(known & changes)
+            changed = connection.execute(statement.values(paused_at=paused_at, paused_reason=reason)).rowcount
+            if changed:
+                _raise_version(connection, now)
+            return bool(changed)
+
+    def _read(self, connection: Connection) -> Configuration:
+        return Configuration(
+            sources=tuple(
+                _valid(self._kinds.source_options(spec["verify"]), spec)
+                for spec in self._specs(connection, tables.sources, sealed=True)
+            ),
+            databases=tuple(
+                _valid(DatabaseSpec, spec) for spec in self._specs(connection, tables.databases, sealed=True)
+            ),
+            targets=tuple(
+                _valid(self._kinds.target_options(spec["kind"]), spec)
+                for spec in self._specs(connection, tables.targets, sealed=True)
+            ),
+            routes=tuple(_valid(Route, spec) for spec in self._specs(connection, tables.routes, sealed=False)),
+        )
+
+    def _specs(self, connection: Connection, table: Table, *, sealed: bool) -> list[dict[str, Any]]:
+        found = connection.scalars(select(table.c.spec).order_by(table.c.position)).all()
+        if not (sealed and found):
+            return [orjson.loads(spec) for spec in found]
+        sealer = self._sealer()
+        return [orjson.loads(sealer.open(spec)) for spec in found]
+
+    def _write(self, connection: Connection, table: Table, items: Sequence[Any], *, sealed: bool) -> None:
+        names = [item.name for item in items]
+        connection.execute(delete(table).where(table.c.name.not_in(names)))
+        known = set(connection.scalars(select(table.c.name)))
+        for position, item in enumerate(items):
+            spec = item.model_dump_json(context=REVEAL, exclude_defaults=True)
+            values = {"position": position, "spec": self._sealer().seal(spec) if sealed else spec}
+            if item.name in known:
+                connection.execute(update(table).where(table.c.name == item.name).values(values))
+            else:
+                connection.execute(insert(table).values(name=item.name, **values))
+
+
+def _valid(model: type[_Model], spec: Mapping[str, Any]) -> _Model:
+    try:
+        return model.model_validate(spec)
+    except ValidationError as error:
+        names = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
+        raise InvalidConfiguration(
+            f"the stored {spec.get('name', 'configuration')} does not fit this version of the relay: {names}",
+            hint="apply the configuration again",
+        ) from None
+
+
+def _paused(connection: Connection) -> dict[str, str]:
+    statement = select(tables.targets.c.name, tables.targets.c.paused_reason).where(
+        tables.targets.c.paused_at.is_not(None)
+    )
+    return {row.name: row.paused_reason or "" for row in connection.execute(statement)}
+
+
+def _raise_version(connection: Connection, now: datetime) -> int:
+    table = tables.configuration
+    raised = update(table).values(version=table.c.version + 1, applied_at=now).returning(table.c.version)
+    version: int | None = connection.scalar(raised)
+    if version is None:
+        version = 1
+        connection.execute(insert(table).values(id=1, version=version, applied_at=now))
+    return version

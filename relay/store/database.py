@@ -1,0 +1,97 @@
+"""The engine and its transactions, on PostgreSQL and on SQLite."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from relay.errors import InvalidConfiguration, StoreUnavailable
+
+_CONNECT_SECONDS = 5
+_BUSY_SECONDS = 30
+
+
+class Database:
+    """One database: short transactions, and one error, `StoreUnavailable`, for whatever keeps it from answering."""
+
+    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+        self.url = url
+        self.engine = _engine(url, pool_size)
+        self.is_postgresql = self.engine.dialect.name == "postgresql"
+        self._readers = self.engine.execution_options(relay_readonly=True)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Open a transaction that writes; commits at its end. Raises `StoreUnavailable`."""
+        with _translated(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a transaction that only reads: on SQLite it waits for no writer. Raises `StoreUnavailable`."""
+        with _translated(), self._readers.connect() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise StoreUnavailable(f"the database did not answer: {_first_line(error)}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise StoreUnavailable(f"the database went away: {_first_line(error)}") from error
+        raise
+
+
+def _first_line(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().split("\n")[0]
+
+
+def _engine(url: str, pool_size: int) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            engine = create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS, "isolation_level": None})
+            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+            return engine
+        if parsed.get_backend_name() == "postgresql":
+            # Keepalives: a machine that vanishes without a word is noticed, and no step hangs on it for ever.
+            arguments = {"connect_timeout": _CONNECT_SECONDS, "keepalives_idle": 5, "tcp_user_timeout": 15_000}
+            engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, connect_args=arguments)
+            event.listen(engine, "connect", _prepare_postgresql)
+            return engine
+        return create_engine(parsed, pool_size=pool_size, max_overflow=pool_size)
+    except (ArgumentError, ImportError, ValueError) as error:
+        raise InvalidConfiguration(
+            f"the database's URL cannot be used: {_first_line(error)}",
+            hint="RELAY_DATABASE_URL is postgresql://user:password@host/name or sqlite:///path",
+        ) from None
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes later cannot be promoted under WAL: it would fail, not wait.
+    readonly = connection.get_execution_options().get("relay_readonly")
+    connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+
+def _prepare_postgresql(connection: Any, _: Any) -> None:
+    from psycopg.types.string import TextLoader
+
+    # Ids are text everywhere in the relay: a UUID object for each would only be turned back.
+    connection.adapters.register_loader("uuid", TextLoader)

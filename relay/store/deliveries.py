@@ -1,0 +1,192 @@
+"""Deliveries: claimed with a lease, recorded in batches, found again by whoever asks."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, Select, func, or_, select, update
+
+from relay.domain.delivery import OPEN, Attempt, Claimed, Delivery, Lane, State, Verdict
+from relay.domain.event import new_id
+from relay.store.batch import any_of, insert_rows, update_rows
+from relay.store.claim import claim_ids
+from relay.store.database import Database
+from relay.store.events import glob, load_events
+from relay.store.tables import attempts, deliveries, events
+
+LEASE = timedelta(seconds=20)
+"""How long a claim holds without being renewed: a worker that dies delays its deliveries by no more than this."""
+
+_ATTEMPT_COLUMNS = ("delivery_id", "at", "number", "ms", "outcome", "status", "error", "response")
+_VERDICT_KEYS = ("id", "lease")
+_VERDICT_COLUMNS = ("state", "tries", "attempts", "next_attempt_at", "finished_at", "last_status", "last_error")
+
+
+class Deliveries:
+    """The `deliveries` and `attempts` tables, in batches."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(self, lanes: Sequence[Lane], limit: int, now: datetime) -> list[Claimed]:
+        """Take what is due, a fair share of each lane, at most `limit`, under a fresh lease of `LEASE`."""
+        lease = new_id()
+        with self._database.writing() as connection:
+            rows = claim_ids(connection, lanes, limit, now, lease, now + LEASE)
+            carried = load_events(connection, {row.event_seq for row in rows}) if rows else {}
+        return [
+            Claimed(
+                id=row.id,
+                event=carried[row.event_seq],
+                route=row.route,
+                target=row.target,
+                attempts=row.attempts,
+                tries=row.tries,
+                lease=lease,
+            )
+            for row in rows
+        ]
+
+    def record(self, verdicts: Sequence[Verdict]) -> int:
+        """Store what attempts came to, and return how many deliveries took it.
+
+        A delivery whose lease was lost meanwhile is another worker's: the attempt is kept, its state is not touched.
+        """
+        if not verdicts:
+            return 0
+        made = [tuple(getattr(verdict.attempt, name) for name in _ATTEMPT_COLUMNS) for verdict in verdicts]
+        with self._database.writing() as connection:
+            insert_rows(connection, attempts, _ATTEMPT_COLUMNS, made)
+            return update_rows(
+                connection, deliveries, _VERDICT_KEYS, _VERDICT_COLUMNS, [_verdict_row(verdict) for verdict in verdicts]
+            )
+
+    def renew(self, claimed: Sequence[Claimed], now: datetime) -> None:
+        """Hold claims for another `LEASE`."""
+        rows = [(one.id, one.lease, now + LEASE) for one in claimed]
+        with self._database.writing() as connection:
+            update_rows(connection, deliveries, _VERDICT_KEYS, ("lease_until",), rows)
+
+    def release(self, claimed: Sequence[Claimed]) -> None:
+        """Give back claims of which nothing was sent."""
+        if not claimed:
+            return
+        rows = [(one.id, one.lease, State.PENDING) for one in claimed]
+        with self._database.writing() as connection:
+            update_rows(connection, deliveries, _VERDICT_KEYS, ("state",), rows)
+
+    def take_back(self, now: datetime) -> int:
+        """Make claims whose lease has ended due again; return how many."""
+        late = (deliveries.c.state == State.SENDING) & (deliveries.c.lease_until < now)
+        with self._database.reading() as connection:
+            if not connection.scalar(select(select(deliveries.c.id).where(late).exists())):
+                return 0
+        with self._database.writing() as connection:
+            statement = update(deliveries).values(state=State.PENDING, lease=None, lease_until=None)
+            return int(connection.execute(statement.where(late)).rowcount)
+
+    def due(self, names: Iterable[str], now: datetime) -> bool:
+        """Say whether anything waits for one of these targets and its time has come."""
+        with self._database.reading() as connection:
+            waiting = (
+                select(deliveries.c.id)
+                .where(deliveries.c.state == State.PENDING, deliveries.c.next_attempt_at <= now)
+                .where(any_of(connection, deliveries.c.target, names))
+            )
+            return bool(connection.scalar(select(waiting.exists())))
+
+    def oldest_due(self, now: datetime) -> datetime | None:
+        """Return since when the oldest due delivery waits; `None` when nothing is late."""
+        waiting = (deliveries.c.state == State.PENDING) & (deliveries.c.next_attempt_at <= now)
+        with self._database.reading() as connection:
+            oldest: datetime | None = connection.scalar(select(func.min(deliveries.c.next_attempt_at)).where(waiting))
+            return oldest
+
+    def get(self, delivery_id: str) -> Delivery | None:
+        """Return one delivery, or `None`."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(deliveries).where(deliveries.c.id == delivery_id)).one_or_none()
+            return None if row is None else _delivery(row)
+
+    def of_event(self, event_id: str) -> list[Delivery]:
+        """Return an event's deliveries, oldest first."""
+        statement = select(deliveries).where(deliveries.c.event_id == event_id).order_by(deliveries.c.id)
+        with self._database.reading() as connection:
+            return [_delivery(row) for row in connection.execute(statement)]
+
+    def attempts_of(self, delivery_id: str) -> list[Attempt]:
+        """Return a delivery's attempts, oldest first."""
+        statement = select(attempts).where(attempts.c.delivery_id == delivery_id).order_by(attempts.c.at)
+        with self._database.reading() as connection:
+            return [Attempt(**row) for row in connection.execute(statement).mappings()]
+
+    def find(self, filters: Mapping[str, Any], before: str | None, limit: int) -> list[Delivery]:
+        """Return deliveries, newest first, from `before` (an id) backwards.
+
+        `filters` may hold `state`, `target`, `route`, `source`, `type` (shell-style globs), `subject`, `since`,
+        `until` (datetimes of their making) and `q`, text that is part of the last error or the subject.
+        """
+        statement = _filtered(select(deliveries), filters).order_by(deliveries.c.id.desc()).limit(limit)
+        if before is not None:
+            statement = statement.where(deliveries.c.id < before)
+        with self._database.reading() as connection:
+            return [_delivery(row) for row in connection.execute(statement)]
+
+    def replay(self, filters: Mapping[str, Any], now: datetime) -> int:
+        """Make all that fits due again, whatever came of it; return how many. What is on its way is left alone."""
+        chosen = _filtered(select(deliveries.c.id), filters).where(deliveries.c.state.not_in(OPEN))
+        again = update(deliveries).values(state=State.PENDING, tries=0, next_attempt_at=now, finished_at=None)
+        with self._database.writing() as connection:
+            return int(connection.execute(again.where(deliveries.c.id.in_(chosen))).rowcount)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many deliveries there are in each open state."""
+        statement = (
+            select(deliveries.c.state, func.count()).where(deliveries.c.state.in_(OPEN)).group_by(deliveries.c.state)
+        )
+        with self._database.reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(statement)}
+
+
+def _verdict_row(verdict: Verdict) -> tuple[Any, ...]:
+    final = verdict.state not in OPEN
+    return (
+        verdict.claimed.id,
+        verdict.claimed.lease,
+        verdict.state,
+        verdict.claimed.tries + 1,
+        verdict.attempt.number,
+        verdict.next_attempt_at,
+        verdict.attempt.at + timedelta(milliseconds=verdict.attempt.ms) if final else None,
+        verdict.attempt.status,
+        verdict.attempt.error,
+    )
+
+
+def _filtered(statement: Select[Any], filters: Mapping[str, Any]) -> Select[Any]:
+    if {"source", "type"} & filters.keys():
+        statement = statement.join(events, events.c.seq == deliveries.c.event_seq)
+    for name, value in filters.items():
+        statement = statement.where(_condition(name, value))
+    return statement
+
+
+def _condition(name: str, value: Any) -> Any:
+    match name:
+        case "source" | "type":
+            return glob(events.c[name], value)
+        case "ids":
+            return deliveries.c.id.in_(value) | deliveries.c.event_id.in_(value)
+        case "since":
+            return deliveries.c.created_at >= value
+        case "until":
+            return deliveries.c.created_at < value
+        case "q":
+            return or_(*(deliveries.c[part].icontains(value, autoescape=True) for part in ("last_error", "subject")))
+        case _:
+            return deliveries.c[name] == value
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    fields = {name: getattr(row, name) for name in Delivery.__dataclass_fields__}
+    return Delivery(**fields | {"state": State(row.state)})

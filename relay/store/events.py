@@ -1,0 +1,160 @@
+"""Events: stored once each, read by the steps that route and deliver them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, func, literal, or_, select, update
+
+from relay.domain.delivery import Delivery
+from relay.domain.event import Event
+from relay.store.batch import any_of, insert_of, insert_rows, rows_as_table
+from relay.store.database import Database
+from relay.store.tables import deliveries, events
+
+_COLUMNS = (
+    "id",
+    "source",
+    "type",
+    "subject",
+    "content_type",
+    "body",
+    "dedupe",
+    "occurred_at",
+    "received_at",
+)
+_DELIVERY_COLUMNS = ("id", "event_id", "event_seq", "route", "target", "subject", "next_attempt_at", "created_at")
+
+# One router at a time: two would put the events of one subject on their way in any order. The number is arbitrary,
+# but the same in every relay that shares the database.
+_ROUTING_LOCK = 7_345_218_001
+
+
+class Events:
+    """The `events` table, in batches."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, batch: Sequence[Event]) -> list[str]:
+        """Store events in one transaction and return the id each is known by, in their order.
+
+        An event whose source already sent its `dedupe` id, or whose own id is known, is not stored again: the id of
+        the first is returned in its place.
+        """
+        if not batch:
+            return []
+        with self._database.writing() as connection:
+            self._insert(connection, batch)
+            return self._known(connection, batch)
+
+    def _insert(self, connection: Connection, batch: Sequence[Event]) -> None:
+        rows = [tuple(getattr(event, name) for name in _COLUMNS) for event in batch]
+        if self._database.is_postgresql:
+            insert_rows(connection, events, _COLUMNS, rows)
+        else:
+            # Bytes do not travel inside SQLite's JSON.
+            statement = insert_of(connection)(events).on_conflict_do_nothing()
+            connection.execute(statement, [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
+
+    def _known(self, connection: Connection, batch: Sequence[Event]) -> list[str]:
+        ids = {event.id for event in batch}
+        stored = set(connection.scalars(select(events.c.id).where(any_of(connection, events.c.id, ids))))
+        repeats = [event for event in batch if event.id not in stored]
+        first: dict[tuple[str, str | None], str] = {}
+        if repeats:
+            keys = rows_as_table(connection, events, ("source", "dedupe"), [(e.source, e.dedupe) for e in repeats])
+            same = and_(events.c.source == keys.c.source, events.c.dedupe == keys.c.dedupe)
+            found = connection.execute(select(events.c.source, events.c.dedupe, events.c.id).join(keys, same))
+            first = {(row.source, row.dedupe): row.id for row in found}
+        return [event.id if event.id in stored else first[event.source, event.dedupe] for event in batch]
+
+    def route(self, limit: int, decide: Callable[[Sequence[Event]], Iterable[Delivery]]) -> tuple[int, int]:
+        """Route up to `limit` waiting events, oldest first; return how many events, and how many deliveries came of it.
+
+        `decide` names their deliveries. All of it is one transaction, and one router works at a time: where another
+        does, nothing is routed here.
+        """
+        with self._database.writing() as connection:
+            if self._database.is_postgresql:
+                free = select(func.pg_try_advisory_xact_lock(literal(_ROUTING_LOCK)))
+                if not connection.scalar(free):
+                    return 0, 0
+            waiting = select(events).where(~events.c.routed).order_by(events.c.seq).limit(limit)
+            batch = [_event(row) for row in connection.execute(waiting)]
+            if not batch:
+                return 0, 0
+            made = list(decide(batch))
+            if made:
+                rows = [tuple(getattr(delivery, name) for name in _DELIVERY_COLUMNS) for delivery in made]
+                insert_rows(connection, deliveries, _DELIVERY_COLUMNS, rows)
+            seqs = any_of(connection, events.c.seq, [event.seq for event in batch])
+            connection.execute(update(events).values(routed=True).where(seqs))
+            return len(batch), len(made)
+
+    def waiting(self) -> bool:
+        """Say whether any event is not routed yet."""
+        with self._database.reading() as connection:
+            return bool(connection.scalar(select(select(events.c.seq).where(~events.c.routed).exists())))
+
+    def get(self, event_id: str) -> Event | None:
+        """Return one event, or `None`."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(events).where(events.c.id == event_id)).one_or_none()
+            return None if row is None else _event(row)
+
+    def find(self, filters: Mapping[str, Any], before: int | None, limit: int) -> list[Event]:
+        """Return events, newest first, from `before` (a `seq`) backwards.
+
+        `filters` may hold `source`, `type` (shell-style globs), `subject`, `since`, `until` (datetimes), and `q`: text
+        that is part of the type, the subject or the id.
+        """
+        statement = select(events).order_by(events.c.seq.desc()).limit(limit)
+        if before is not None:
+            statement = statement.where(events.c.seq < before)
+        for name, value in filters.items():
+            statement = statement.where(_condition(name, value))
+        with self._database.reading() as connection:
+            return [_event(row) for row in connection.execute(statement)]
+
+
+def load_events(connection: Connection, seqs: Iterable[int]) -> dict[int, Event]:
+    """Return the events with these sequence numbers, by number."""
+    found = connection.execute(select(events).where(any_of(connection, events.c.seq, seqs)))
+    return {row.seq: _event(row) for row in found}
+
+
+def glob(column: Any, pattern: str) -> Any:
+    """Return the condition that a column fits a shell-style glob of `*` and `?`."""
+    if not {"*", "?"} & set(pattern):
+        return column == pattern
+    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return column.like(escaped.replace("*", "%").replace("?", "_"), escape="\\")
+
+
+def _condition(name: str, value: Any) -> Any:
+    match name:
+        case "source" | "type":
+            return glob(events.c[name], value)
+        case "subject":
+            return events.c.subject == value
+        case "since":
+            return events.c.received_at >= value
+        case "until":
+            return events.c.received_at < value
+        case _:
+            return or_(*(events.c[part].icontains(value, autoescape=True) for part in ("type", "subject")))
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(
+        id=row.id,
+        source=row.source,
+        type=row.type,
+        occurred_at=row.occurred_at,
+        received_at=row.received_at,
+        body=bytes(row.body),
+        content_type=row.content_type,
+        subject=row.subject,
+        dedupe=row.dedupe,
+        seq=row.seq,
+    )

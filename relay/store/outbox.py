@@ -1,0 +1,79 @@
+"""Outboxes: the relay's own, and those in the databases of applications."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import MetaData, Row, delete, func, select
+
+from relay.capture.outbox import outbox as outbox_table
+from relay.domain.event import Event
+from relay.errors import StoreUnavailable
+from relay.store.batch import any_of
+from relay.store.database import Database
+
+_outbox = outbox_table(MetaData())
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far an outbox is behind: rows that wait, and since when the oldest does."""
+
+    rows: int
+    oldest: datetime | None
+
+
+class Outbox:
+    """The `relay_outbox` table of one database.
+
+    It is read without a lock and deleted after its events are stored: two readers, or one that died in between, store
+    the same rows under the same ids, which is once.
+    """
+
+    def __init__(self, name: str, database: Database) -> None:
+        self.name = name
+        self._database = database
+
+    def read(self, limit: int) -> tuple[list[int], list[Event]]:
+        """Return the oldest rows' numbers, and the events they are. Raises `StoreUnavailable`."""
+        statement = select(_outbox).order_by(_outbox.c.seq).limit(limit)
+        now = datetime.now(UTC)
+        with self._database.reading() as connection:
+            rows = connection.execute(statement).all()
+        return [row.seq for row in rows], [_event(row, now) for row in rows]
+
+    def forget(self, seqs: Sequence[int]) -> None:
+        """Delete rows whose events are stored."""
+        with self._database.writing() as connection:
+            connection.execute(delete(_outbox).where(any_of(connection, _outbox.c.seq, seqs)))
+
+    def waiting(self) -> bool:
+        """Say whether any row waits; an outbox that cannot be read has none."""
+        try:
+            with self._database.reading() as connection:
+                return bool(connection.scalar(select(select(_outbox.c.seq).exists())))
+        except StoreUnavailable:
+            return False
+
+    def lag(self) -> Lag:
+        """Return how much waits. Raises `StoreUnavailable`."""
+        with self._database.reading() as connection:
+            count, oldest = connection.execute(select(func.count(), func.min(_outbox.c.occurred_at))).one()
+            return Lag(count, oldest)
+
+    def close(self) -> None:
+        """Close the connections to its database."""
+        self._database.dispose()
+
+
+def _event(row: Row[Any], now: datetime) -> Event:
+    return Event(
+        id=row.id,
+        source=row.source,
+        type=row.type,
+        subject=row.subject,
+        body=row.data.encode(),
+        occurred_at=row.occurred_at,
+        received_at=now,
+    )

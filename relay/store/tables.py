@@ -1,0 +1,133 @@
+"""The relay's tables. The migrations build them; a test holds the two against each other."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    false,
+    text,
+)
+from sqlalchemy.dialects import postgresql
+
+from relay.capture.outbox import Moment
+from relay.capture.outbox import outbox as outbox_table
+
+metadata = MetaData()
+
+Id = String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")
+Seq = BigInteger().with_variant(Integer, "sqlite")
+
+outbox = outbox_table(metadata)
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", Seq, Identity(), primary_key=True),
+    Column("id", Id, nullable=False, unique=True),
+    Column("source", String(64), nullable=False),
+    Column("type", String(256), nullable=False),
+    Column("subject", String(512)),
+    Column("content_type", String(256), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("dedupe", String(256)),
+    Column("occurred_at", Moment, nullable=False),
+    Column("received_at", Moment, nullable=False),
+    Column("routed", Boolean, nullable=False, server_default=false()),
+)
+# Partial, so that what is done costs nothing: ten million routed events leave these two empty.
+Index("events_unrouted", events.c.seq, postgresql_where=~events.c.routed, sqlite_where=~events.c.routed)
+Index(
+    "events_dedupe",
+    events.c.source,
+    events.c.dedupe,
+    unique=True,
+    postgresql_where=events.c.dedupe.is_not(None),
+    sqlite_where=events.c.dedupe.is_not(None),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("event_id", Id, nullable=False),
+    Column("event_seq", BigInteger, nullable=False),
+    Column("route", String(64), nullable=False),
+    Column("target", String(64), nullable=False),
+    Column("subject", String(512)),
+    Column("state", String(16), nullable=False, server_default="pending"),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("tries", Integer, nullable=False, server_default=text("0")),
+    Column("next_attempt_at", Moment, nullable=False),
+    Column("lease", Id),
+    Column("lease_until", Moment),
+    Column("last_status", SmallInteger),
+    Column("last_error", Text),
+    Column("created_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+)
+_pending = deliveries.c.state == "pending"
+_sending = deliveries.c.state == "sending"
+_dead = deliveries.c.state == "dead"
+Index("deliveries_once", deliveries.c.event_id, deliveries.c.target, unique=True)
+Index(
+    "deliveries_due",
+    deliveries.c.target,
+    deliveries.c.next_attempt_at,
+    deliveries.c.id,
+    postgresql_where=_pending,
+    sqlite_where=_pending,
+)
+Index("deliveries_leased", deliveries.c.lease_until, postgresql_where=_sending, sqlite_where=_sending)
+Index("deliveries_dead", deliveries.c.finished_at, postgresql_where=_dead, sqlite_where=_dead)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    # One delivery is under way once at a time, so its attempts never share a microsecond.
+    Column("delivery_id", Id, primary_key=True),
+    Column("at", Moment, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("ms", Float, nullable=False),
+    Column("outcome", String(32), nullable=False),
+    Column("status", SmallInteger),
+    Column("error", Text),
+    Column("response", Text),
+)
+
+
+def _configured(name: str, *columns: Column[object]) -> Table:
+    """Return a table of things that relay.toml names: in its order, each with its whole specification as JSON."""
+    return Table(
+        name,
+        metadata,
+        Column("name", String(64), primary_key=True),
+        Column("position", Integer, nullable=False),
+        Column("spec", Text, nullable=False),
+        *columns,
+    )
+
+
+# The specifications of these three hold secrets: they are sealed as a whole.
+sources = _configured("sources")
+databases = _configured("databases")
+targets = _configured("targets", Column("paused_at", Moment), Column("paused_reason", Text))
+routes = _configured("routes")
+
+configuration = Table(
+    "configuration",
+    metadata,
+    # One row: whoever changes the configuration raises the version, and workers look at nothing else.
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("version", BigInteger, nullable=False),
+    Column("applied_at", Moment, nullable=False),
+)
