@@ -4,9 +4,12 @@ import hashlib
 import hmac
 from base64 import b64decode, b64encode
 from binascii import Error as BinasciiError
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
 import requests
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from relay.errors import BadSignature
 
@@ -24,6 +27,16 @@ def digest(secret: bytes, content: bytes, algorithm: str = "sha256") -> bytes:
     return hmac.new(secret, content, ALGORITHMS[algorithm]).digest()
 
 
+def hex_digest(secret: bytes, content: bytes, algorithm: str = "sha256") -> str:
+    """Return the HMAC of `content` in lower-case hexadecimal digits."""
+    return digest(secret, content, algorithm).hex()
+
+
+def base64_digest(secret: bytes, content: bytes, algorithm: str = "sha256") -> str:
+    """Return the HMAC of `content` in base64."""
+    return b64encode(digest(secret, content, algorithm)).decode()
+
+
 def same(expected: str, given: str) -> bool:
     """Compare in constant time; text that is not ASCII is never equal."""
     return given.isascii() and hmac.compare_digest(expected.encode(), given.encode())
@@ -37,6 +50,21 @@ def matches(candidates: Iterable[str], given: Iterable[str]) -> bool:
         for signature in offered:
             found |= same(candidate, signature)
     return found
+
+
+def require(candidates: Iterable[str], given: Iterable[str]) -> None:
+    """Return if any given signature is one of the expected ones. Raises `BadSignature`."""
+    if not matches(candidates, given):
+        raise BadSignature("the signature does not match")
+
+
+def require_timely(timestamp: str, now: datetime, tolerance: float) -> None:
+    """Return if `timestamp`, in Unix seconds, is at most `tolerance` seconds from now. Raises `BadSignature`."""
+    # Twelve digits reach the year 33658; longer ones would only be work.
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
+        raise BadSignature("the timestamp is not a number of seconds")
+    if abs(now.timestamp() - int(timestamp)) > tolerance:
+        raise BadSignature("the timestamp is outside the time window")
 
 
 def standard_key(secret: str) -> bytes:
@@ -56,6 +84,60 @@ def standard_signature(key: bytes, message_id: str, timestamp: str, body: bytes)
     return "v1," + b64encode(digest(key, content)).decode()
 
 
+PUBLIC_KEY = "whpk_"
+"""How a Standard Webhooks public key begins: what it verifies are `v1a` signatures."""
+
+
+def standard_public_key(key: str) -> Ed25519PublicKey:
+    """Return what `whpk_` and base64 stand for. Raises `ValueError` when it is not 32 bytes of base64."""
+    try:
+        return Ed25519PublicKey.from_public_bytes(b64decode(key.removeprefix(PUBLIC_KEY), validate=True))
+    except (BinasciiError, ValueError):
+        raise ValueError("a public key is `whpk_` and the base64 of 32 bytes") from None
+
+
+def check_standard_secret(secret: str) -> None:
+    """Return if a `whsec_` secret or a `whpk_` public key can verify anything. Raises `ValueError`."""
+    if secret.startswith(PUBLIC_KEY):
+        standard_public_key(secret)
+    else:
+        standard_key(secret)
+
+
+def require_standard(
+    secrets: Iterable[str], message_id: str, timestamp: str, body: bytes, signatures: Sequence[str]
+) -> None:
+    """Return if any secret (`whsec_`) or public key (`whpk_`) accounts for any of the signatures.
+
+    `signatures` are as sent, each with its version; versions nobody knows are passed over. Raises `BadSignature`.
+    """
+    found = False
+    for secret in secrets:
+        if secret.startswith(PUBLIC_KEY):
+            content = b".".join((message_id.encode(), timestamp.encode(), body))
+            found |= _any_signed(standard_public_key(secret), content, signatures)
+        else:
+            found |= matches([standard_signature(standard_key(secret), message_id, timestamp, body)], signatures)
+    if not found:
+        raise BadSignature("the signature does not match")
+
+
+def _any_signed(key: Ed25519PublicKey, content: bytes, signatures: Iterable[str]) -> bool:
+    return any(
+        _signed(key, content, text) for version, _, text in (s.partition(",") for s in signatures) if version == "v1a"
+    )
+
+
+def _signed(key: Ed25519PublicKey, content: bytes, text: str) -> bool:
+    try:
+        raw = b64decode(text, validate=True)
+        key.verify(raw, content)
+    except (BinasciiError, ValueError, InvalidSignature):
+        return False
+    # Base64 leaves bits unused at its end: only one spelling of a signature counts.
+    return b64encode(raw).decode() == text
+
+
 class StandardWebhooks(requests.auth.AuthBase):
     """Names, dates and (with keys) signs a request as Standard Webhooks asks; during rotation, with every key."""
 
@@ -65,6 +147,7 @@ class StandardWebhooks(requests.auth.AuthBase):
         self._keys = tuple(keys)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Return the request with its headers set; its body must stand, for it is what is signed."""
         body = request.body or b""
         raw = body.encode() if isinstance(body, str) else body
         request.headers["webhook-id"] = self._id

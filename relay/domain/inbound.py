@@ -1,24 +1,32 @@
 """What a provider sees of a request, and what it says about it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from relay.domain.durations import Duration
 from relay.domain.names import Name
+from relay.errors import BadSignature, Unreadable
 from relay.secrets import SecretText
 
 MEBIBYTE = 1 << 20
 
+TYPE_LENGTH = 256
+DEDUPE_LENGTH = 256
+SUBJECT_LENGTH = 512
+
+EVENT_TYPE = "x-event-type"
+IDEMPOTENCY_KEY = "idempotency-key"
+
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A request as it came in: header names in lower case, the body as raw bytes.
+    """A request as it came in: header names in lower case, the body as raw bytes, `url` in full as its sender used it.
 
-    A header sent twice is joined with a comma, as HTTP allows; a signature made of two never verifies.
+    A header sent twice is joined by a comma and a space; a signature made of two never verifies.
     """
 
     method: str
@@ -31,15 +39,41 @@ class Inbound:
         """The content type as sent; JSON when the sender named none."""
         return self.headers.get("content-type", "application/json")
 
+    def proof(self, name: str) -> str:
+        """Return a header that a signature rests on. Raises `BadSignature` when it is missing, empty or sent twice."""
+        value = self.headers.get(name, "")
+        if not value:
+            raise BadSignature(f"the header {name} is missing")
+        if ", " in value:
+            raise BadSignature(f"the header {name} was sent twice")
+        return value
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a provider reads from a verified request. `dedupe` is the sender's own id of the delivery, if it has one."""
+    """What a provider reads from a verified request. `dedupe` is the sender's own id of the delivery, if it has one.
+
+    Raises `Unreadable` for what cannot be stored: an empty or overlong value, or one with control characters.
+    """
 
     type: str
     dedupe: str | None = None
     subject: str | None = None
     occurred_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        _storable("event type", self.type, TYPE_LENGTH)
+        if self.dedupe is not None:
+            _storable("delivery id", self.dedupe, DEDUPE_LENGTH)
+        if self.subject is not None:
+            _storable("subject", self.subject, SUBJECT_LENGTH)
+
+
+def _storable(what: str, value: str, length: int) -> None:
+    if not 0 < len(value) <= length:
+        raise Unreadable(f"the {what} has {len(value)} characters: 1 to {length} are allowed")
+    if not value.isprintable():
+        raise Unreadable(f"the {what} holds characters that cannot be printed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +85,14 @@ class Answer:
     content_type: str = "text/plain; charset=utf-8"
 
 
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, str | SecretStr) else value
+
+
+Secrets = Annotated[tuple[SecretText, ...], Field(min_length=1), BeforeValidator(_listed)]
+"""One secret or a list of them, newest first: any of them verifies, so that they can be rotated."""
+
+
 class SourceOptions(BaseModel):
     """What every `[[sources]]` table may hold. `secret` takes a list during rotation: any of them verifies."""
 
@@ -58,25 +100,24 @@ class SourceOptions(BaseModel):
 
     name: Name
     verify: str
-    secret: SecretText | Annotated[tuple[SecretText, ...], Field(min_length=1)] | None = None
+    secret: Secrets | None = None
     max_body: Annotated[int, Field(gt=0, le=64 * MEBIBYTE)] = MEBIBYTE
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """The secrets in clear, newest first; empty when the source has none."""
-        match self.secret:
-            case None:
-                return ()
-            case tuple():
-                return tuple(secret.get_secret_value() for secret in self.secret)
-            case _:
-                return (self.secret.get_secret_value(),)
+        return tuple(secret.get_secret_value() for secret in self.secret or ())
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """The secrets as the bytes that key an HMAC."""
+        return tuple(secret.encode() for secret in self.secrets)
 
 
 class SignedOptions(SourceOptions):
     """Options of a provider that signs: it needs a secret."""
 
-    secret: SecretText | Annotated[tuple[SecretText, ...], Field(min_length=1)]
+    secret: Secrets
 
 
 class TimedOptions(SignedOptions):
@@ -103,9 +144,41 @@ class Provider(Protocol):
         """Return the answer to a verified request that is a handshake and no event, else `None`."""
 
 
+def read_plain(
+    request: Inbound, data: Any, source: str, event_type: str = EVENT_TYPE, dedupe: str = IDEMPOTENCY_KEY
+) -> Reading:
+    """Read a request whose sender follows no convention of its own.
+
+    The type is the header `event_type`, else the body's `type`, else `<source>.received`; the delivery's id is the
+    header `dedupe`. Raises `Unreadable` for values that cannot be stored.
+    """
+    named = request.headers.get(event_type) or first_text(data, "type")
+    return Reading(type=named or f"{source}.received", dedupe=request.headers.get(dedupe) or None)
+
+
 def first_text(data: Any, *names: str) -> str | None:
     """Return the first of the named members of a JSON object that is a non-empty string."""
     if not isinstance(data, Mapping):
         return None
-    values: Sequence[Any] = [data.get(name) for name in names]
+    values = [data.get(name) for name in names]
     return next((value for value in values if isinstance(value, str) and value), None)
+
+
+def member(data: Any, *path: str) -> Any:
+    """Return what lies at `path` of nested JSON objects, `None` where there is no such member."""
+    for name in path:
+        if not isinstance(data, Mapping):
+            return None
+        data = data.get(name)
+    return data
+
+
+def moment(text: Any) -> datetime | None:
+    """Return the time that ISO 8601 text names, in UTC; `None` for anything else. Without a zone it is UTC."""
+    if not isinstance(text, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(text)
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

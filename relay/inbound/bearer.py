@@ -1,0 +1,43 @@
+"""A bearer token."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from relay.domain.inbound import Answer, Inbound, Provider, Reading, SignedOptions, SourceOptions, read_plain
+from relay.errors import BadSignature
+from relay.signing import require
+
+AUTHORIZATION = "authorization"
+SCHEME = "bearer"
+
+
+class Bearer:
+    """Anybody who sends `Authorization: Bearer <secret>`.
+
+    The token proves who sends, not that the body is unchanged: use it over TLS. The event type is the header
+    `X-Event-Type`, else the body's `type`, else `<source>.received`. Repeats are told by `Idempotency-Key`.
+    """
+
+    kind: ClassVar[str] = "bearer"
+    Options: ClassVar[type[SourceOptions]] = SignedOptions
+
+    def __init__(self, options: SignedOptions) -> None:
+        self._options = options
+
+    def verify(self, request: Inbound, now: datetime) -> None:
+        """Check the token."""
+        scheme, _, token = request.proof(AUTHORIZATION).partition(" ")
+        if scheme.lower() != SCHEME:
+            raise BadSignature(f"the header {AUTHORIZATION} holds no bearer token")
+        require(self._options.secrets, [token.strip(" ")])
+
+    def read(self, request: Inbound, data: Any) -> Reading:
+        """Return what the headers name."""
+        return read_plain(request, data, self._options.name)
+
+    def handshake(self, request: Inbound) -> Answer | None:
+        """A bearer token has none."""
+        return None
+
+
+PROVIDER: type[Provider] = Bearer

@@ -1,0 +1,56 @@
+"""GitHub."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from relay.domain.inbound import Answer, Inbound, Provider, Reading, SignedOptions, SourceOptions, member
+from relay.errors import Unreadable
+from relay.signing import hex_digest, require
+
+SIGNATURE = "x-hub-signature-256"
+PREFIX = "sha256="
+EVENT = "x-github-event"
+DELIVERY = "x-github-delivery"
+NUMBERED = ("pull_request", "issue", "discussion")
+
+
+class GitHub:
+    """Webhooks of GitHub: repositories, organisations and apps.
+
+    Choose the content type `application/json` at GitHub and give both sides the same secret. The event type is
+    `github.` and the name of the event, such as `github.push` or `github.pull_request`; what happened to it is
+    `data.action`. The subject is `owner/repository`, with `#12` for an issue, a pull request or a discussion.
+    """
+
+    kind: ClassVar[str] = "github"
+    Options: ClassVar[type[SourceOptions]] = SignedOptions
+
+    def __init__(self, options: SignedOptions) -> None:
+        self._keys = options.keys
+
+    def verify(self, request: Inbound, now: datetime) -> None:
+        """Check the HMAC-SHA256 of the body. GitHub signs no time: repeats are told by `X-GitHub-Delivery`."""
+        require((PREFIX + hex_digest(key, request.body) for key in self._keys), [request.proof(SIGNATURE)])
+
+    def read(self, request: Inbound, data: Any) -> Reading:
+        """Return the event that the headers name, about the repository and number in the body."""
+        name = request.headers.get(EVENT)
+        if not name:
+            raise Unreadable(f"the header {EVENT} is missing")
+        return Reading(type=f"{self.kind}.{name}", dedupe=request.headers.get(DELIVERY) or None, subject=_subject(data))
+
+    def handshake(self, request: Inbound) -> Answer | None:
+        """GitHub's ping is an event like any other."""
+        return None
+
+
+def _subject(data: Any) -> str | None:
+    repository = member(data, "repository", "full_name")
+    if not isinstance(repository, str) or not repository:
+        return None
+    numbers = (member(data, name, "number") for name in NUMBERED)
+    number = next((number for number in numbers if isinstance(number, int)), None)
+    return repository if number is None else f"{repository}#{number}"
+
+
+PROVIDER: type[Provider] = GitHub
