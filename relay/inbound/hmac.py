@@ -79,13 +79,11 @@ class Hmac:
         options = self._options
         given = request.proof(options.header)
         content = self._signed(request, now)
-        if options.encoding == "hex":
+        spell = hex_digest if options.encoding == "hex" else base64_digest
+        if options.encoding == "hex" and given.startswith(options.prefix):
             # Some senders write their digits in capitals; the prefix they must write as told.
             given = options.prefix + given.removeprefix(options.prefix).lower()
-            expected = [options.prefix + hex_digest(key, content, options.algorithm) for key in options.keys]
-        else:
-            expected = [options.prefix + base64_digest(key, content, options.algorithm) for key in options.keys]
-        require(expected, [given])
+        require((options.prefix + spell(key, content, options.algorithm) for key in options.keys), [given])
 
     def read(self, request: Inbound, data: Any) -> Reading:
         """Return what the headers name."""
