@@ -27,6 +27,10 @@ class Route(BaseModel):
     text: Annotated[str, Field(max_length=32_000)] | None = None
     thread: Annotated[str, Field(max_length=2048)] | None = None
 
+    def takes(self, event_type: str, source: str) -> bool:
+        """Say whether an event of this type and source is for this route, its condition aside."""
+        return self.takes_type(event_type) and self.takes_source(source)
+
     def takes_type(self, event_type: str) -> bool:
         """Say whether an event of this type is for this route."""
         return self.types is None or any(fnmatchcase(event_type, glob) for glob in self.types)

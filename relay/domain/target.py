@@ -88,7 +88,8 @@ class Target(Protocol):
     def pace(self) -> str:
         """The key of the quota this target draws on; holds no secret."""
 
-    def escape(self, text: str) -> str:
+    @staticmethod
+    def escape(value: str) -> str:
         """Return a value from an event so that this kind shows it as plain text, whatever markup it holds."""
 
     def render(self, message: Message) -> "requests.Request":

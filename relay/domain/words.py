@@ -1,0 +1,29 @@
+"""Values of an event in words, for people."""
+
+import json
+from typing import Any
+
+NOTHING = "—"
+"""Shown for null: the word itself could be a value."""
+
+
+def shown(value: Any) -> str:
+    """Return a JSON value as people read it: text as it is, lists and objects as compact JSON."""
+    match value:
+        case None:
+            return NOTHING
+        case str():
+            return value or '""'
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return str(value)
+        case _:
+            return _compact(value)
+
+
+def _compact(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(", ", ": "), default=str)
+    except (RecursionError, ValueError):
+        return "…"
