@@ -1,0 +1,97 @@
+"""Routes made ready to use: their condition and templates compiled, and a message made of an event."""
+
+from datetime import datetime
+
+from relay.domain.change import Change
+from relay.domain.event import Event
+from relay.domain.route import Route
+from relay.domain.target import Message, Target
+from relay.pipeline.conditions import Condition, Facts
+from relay.pipeline.templates import Escape, Template, TemplateFailed
+
+
+class BadExpression(ValueError):
+    """A route's condition or template is wrong. `key` is `when`, `text` or `thread`; the message is one line."""
+
+    def __init__(self, key: str, message: str) -> None:
+        self.key = key
+        super().__init__(message)
+
+
+class CompiledRoute:
+    """A route with its condition and templates compiled."""
+
+    def __init__(self, route: Route, when: Condition | None, text: Template | None, thread: Template | None) -> None:
+        self.route = route
+        self._when = when
+        self._text = text
+        self._thread = thread
+
+    def matches(self, event: Event) -> bool:
+        """Say whether the route takes the event."""
+        return self.reason(event) is None
+
+    def reason(self, event: Event, facts: Facts | None = None) -> str | None:
+        """Return `None` if the route takes the event, else why not, in one line.
+
+        `facts` is the event as conditions see it: pass one along when asking many routes.
+        """
+        route = self.route
+        if not route.takes_type(event.type):
+            return f"type {event.type} is none of {', '.join(route.types or ())}"
+        if not route.takes_source(event.source):
+            return f"source {event.source} is none of {', '.join(route.sources or ())}"
+        return self.condition(facts or Facts(event))
+
+    def condition(self, facts: Facts) -> str | None:
+        """Return `None` if the route's condition holds or it has none, else why not; type and source aside."""
+        why_not = self._when.why_not(facts) if self._when else None
+        return None if why_not is None else f"when: {why_not}"
+
+    def text(self, event: Event, escape: Escape) -> str | None:
+        """Return the route's words for the event, `None` where it has none. Raises `TemplateFailed`."""
+        return self._text.render(event, escape) if self._text else None
+
+    def thread(self, event: Event) -> str | None:
+        """Return the thread the message belongs to; by default, a row's changes share one. Raises `TemplateFailed`."""
+        return self._thread.render(event, str) if self._thread else default_thread(event)
+
+
+def compile_route(route: Route) -> CompiledRoute:
+    """Return the route ready to use. Raises `BadExpression` for a wrong condition or template."""
+    key = "when"
+    try:
+        when = Condition(route.when) if route.when is not None else None
+        key = "text"
+        text = Template(route.text) if route.text is not None else None
+        key = "thread"
+        thread = Template(route.thread) if route.thread is not None else None
+    except ValueError as error:
+        raise BadExpression(key, str(error)) from None
+    return CompiledRoute(route, when, text, thread)
+
+
+def default_thread(event: Event) -> str | None:
+    """Return one thread a row for database changes, none for other events."""
+    if event.subject is None or Change.of(event.data) is None:
+        return None
+    return f"{event.source}/{event.subject}"
+
+
+def compose(route: CompiledRoute | None, event: Event, target: Target, message_id: str, sent_at: datetime) -> Message:
+    """Return the message that tells `target` of the event; `message_id` is its `webhook-id`.
+
+    A template that fails costs the words, not the news: the kind's own card tells the event, with a notice. So it
+    does when the route is there no more (`None`).
+    """
+    text, thread, failures = None, default_thread(event), []
+    if route is not None:
+        try:
+            text = route.text(event, target.escape)
+        except TemplateFailed as failure:
+            failures.append(f"The text of route {route.route.name} failed: {failure}")
+        try:
+            thread = route.thread(event)
+        except TemplateFailed as failure:
+            failures.append(f"The thread of route {route.route.name} failed: {failure}")
+    return Message(message_id, event, sent_at, text=text, thread=thread, notice=" ".join(failures) or None)

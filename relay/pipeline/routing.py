@@ -1,0 +1,69 @@
+"""Which targets hear of an event, and through which route."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from relay.domain.event import Event
+from relay.pipeline.conditions import Facts
+from relay.pipeline.rendering import CompiledRoute
+
+MEMORY = 4096
+"""Pairs of type and source whose routes are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What one route makes of an event: `targets` are those that hear of it through this route."""
+
+    route: str
+    matched: bool
+    reason: str | None
+    targets: tuple[str, ...]
+
+
+class Router:
+    """Routes in the order of the configuration. The first that matches tells a target of an event."""
+
+    def __init__(self, routes: Sequence[CompiledRoute]) -> None:
+        self._routes = tuple(routes)
+        self._by_name = {route.route.name: route for route in self._routes}
+        self._by_kind: dict[tuple[str, str], tuple[CompiledRoute, ...]] = {}
+
+    def named(self, name: str) -> CompiledRoute | None:
+        """Return the route of this name, `None` when there is none any more."""
+        return self._by_name.get(name)
+
+    def match(self, event: Event) -> list[tuple[str, CompiledRoute]]:
+        """Return each target that hears of the event, with the route that says in which words."""
+        found: dict[str, CompiledRoute] = {}
+        facts = Facts(event)
+        for route in self._for_kind(event.type, event.source):
+            # A condition costs more than a look: it is not asked when it cannot add a target.
+            if not found.keys() >= set(route.route.to) and route.condition(facts) is None:
+                for target in route.route.to:
+                    found.setdefault(target, route)
+        return list(found.items())
+
+    def explain(self, event: Event) -> list[Explanation]:
+        """Return what every route makes of the event, and why."""
+        told: set[str] = set()
+        facts = Facts(event)
+        explanations = []
+        for route in self._routes:
+            reason = route.reason(event, facts)
+            targets = () if reason else tuple(dict.fromkeys(name for name in route.route.to if name not in told))
+            told.update(targets)
+            words = reason or (None if targets else "an earlier route tells its targets")
+            explanations.append(Explanation(route.route.name, reason is None, words, targets))
+        return explanations
+
+    def _for_kind(self, event_type: str, source: str) -> tuple[CompiledRoute, ...]:
+        """Return the routes for this type and source, remembered: globs are matched once for each pair."""
+        kind = (event_type, source)
+        routes = self._by_kind.get(kind)
+        if routes is None:
+            routes = tuple(one for one in self._routes if one.route.takes(event_type, source))
+            if len(self._by_kind) >= MEMORY:
+                self._by_kind.clear()
+            self._by_kind[kind] = routes
+        return routes
