@@ -1,0 +1,1 @@
+"""The way out: requests over libcurl, and the guard that no address gets around."""
