@@ -1,5 +1,8 @@
 """What can go wrong, by name. A docstring is the message when none is given; `hint` says how to mend it."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 
 class RelayError(Exception):
     """Something went wrong in the relay."""
@@ -12,10 +15,39 @@ class RelayError(Exception):
         super().__init__(f"{self.message} ({hint})" if hint else self.message)
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a configuration file: where it is, what it is, and how to mend it. Holds no secret.
+
+    `key` is written as `targets[1].retry`, counted from 0; empty where the whole file is meant, as is line 0.
+    """
+
+    file: str
+    line: int
+    key: str
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        parts = [place, self.key, self.message] if self.key else [place, self.message]
+        line = ": ".join(parts)
+        return " ".join((f"{line} ({self.hint})" if self.hint else line).split())
+
+
 class InvalidConfiguration(RelayError):
-    """The configuration is wrong: nothing of it was applied."""
+    """The configuration is wrong: nothing of it was applied.
+
+    `problems` holds every mistake of a file; the message then has a line for each.
+    """
 
     exit_status = 2
+
+    def __init__(
+        self, message: str | None = None, *, hint: str | None = None, problems: Iterable[Problem] = ()
+    ) -> None:
+        self.problems = tuple(problems)
+        super().__init__(message or "\n".join(map(str, self.problems)), hint=hint)
 
 
 class UsageError(RelayError):

@@ -4,5 +4,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 """1 to 64 letters, digits, `-` and `_`: safe in a path, a header and a log line."""
