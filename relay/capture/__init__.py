@@ -1,5 +1,12 @@
-"""Committed changes of SQLAlchemy models become events: rows of an outbox, written in the same transaction."""
+"""Committed changes of SQLAlchemy models become events: rows of an outbox, written in the same transaction.
 
+capture.watch(Order)
+capture.install(SessionLocal, source="shop")
+"""
+
+from relay.capture.context import annotate
+from relay.capture.errors import CaptureError
 from relay.capture.outbox import outbox
+from relay.capture.watching import install, watch
 
-__all__ = ["outbox"]
+__all__ = ["CaptureError", "annotate", "install", "outbox", "watch"]

@@ -1,0 +1,108 @@
+"""The net change of a row over a transaction: what it was before, what it is after, and whether that is anything."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+from urllib.parse import quote
+
+from sqlalchemy import Connection
+
+from relay.capture.registry import Field, Shape
+from relay.capture.values import ATOMS, plain
+
+Values = dict[str, Any]
+"""Values by field name, as Python has them; what can change is already a copy made of JSON's types."""
+
+Identity = tuple[Any, ...]
+"""The values of a primary key, in the mapper's order."""
+
+Key = tuple[Connection, Any, Identity]
+"""A row: the connection it is written through, the class at the root of its inheritance, its primary key."""
+
+
+class Unread(Enum):
+    """Stands for a value that only the database knows, until it is read there."""
+
+    UNREAD = 0
+
+
+UNREAD: Final = Unread.UNREAD
+
+
+@dataclass(slots=True)
+class Row:
+    """One row's change: `before` is `None` when it was not there, `after` when it is no more.
+
+    `event` is the id of the event written for it so far; `settled` says that this event still tells it all.
+    """
+
+    shape: Shape
+    connection: Connection
+    identity: Identity
+    before: Values | None
+    after: Values | None
+    event: str | None = None
+    settled: bool = False
+
+    @property
+    def key(self) -> Key:
+        """Return what identifies the row within its transaction."""
+        return self.connection, self.shape.mapper.base_mapper, self.identity
+
+    @property
+    def subject(self) -> str:
+        """Return `orders/42`; the parts of a composite key are joined by commas."""
+        return f"{self.shape.table}/{','.join(quote(str(plain(part)), safe='') for part in self.identity)}"
+
+    def unread(self) -> list[Field]:
+        """Return the fields whose value after the change has to be read from the database."""
+        if self.after is None:
+            return []
+        missing = (self.before or {}).keys() - self.after.keys()
+        return [f for f in self.shape.fields if self.after.get(f.name) is UNREAD or f.name in missing]
+
+
+def freeze(field: Field, value: Any) -> Any:
+    """Return `value`, or a copy of it where it could still change."""
+    return value if type(value) in ATOMS else field.export(value)
+
+
+def fold(rows: dict[Key, Row], row: Row) -> None:
+    """Add a change to those that came before it: the first `before` and the last `after` count."""
+    earlier = rows.get(row.key)
+    if earlier is not None:
+        row.event = earlier.event
+        if earlier.before is None:
+            row.before = None
+        elif row.before is not None:
+            # A deferred column may come into sight only with a later change: nothing had changed it until then.
+            row.before = row.before | earlier.before
+        else:
+            row.before = earlier.before
+    rows[row.key] = row
+
+
+def net(row: Row) -> tuple[str, dict[str, Any]] | None:
+    """Return what happened to the row and the data that tells it; `None` when it is as it was."""
+    if row.before is not None and row.after is not None:
+        return _updated(row.shape, row.before, row.after)
+    if row.after is not None:
+        return "created", {"before": None, "after": _shown(row.shape, row.after), "changed": []}
+    if row.before is not None:
+        return "deleted", {"before": _shown(row.shape, row.before), "after": None, "changed": []}
+    return None
+
+
+def _updated(shape: Shape, before: Values, after: Values) -> tuple[str, dict[str, Any]] | None:
+    changed = [f.name for f in shape.fields if f.name in after and not _same(f, before.get(f.name), after[f.name])]
+    if not changed:
+        return None
+    return "updated", {"before": _shown(shape, before), "after": _shown(shape, after), "changed": changed}
+
+
+def _same(field: Field, before: Any, after: Any) -> bool:
+    return before is after or before == after or bool(field.export(before) == field.export(after))
+
+
+def _shown(shape: Shape, values: Values) -> Values:
+    return {f.name: f.show(f.export(values[f.name])) for f in shape.fields if f.name in values}

@@ -1,0 +1,167 @@
+"""What is watched: which models, and which of their columns leave the process, in which form."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Column, Table
+from sqlalchemy.orm import Mapper, QueryableAttribute, class_mapper
+from sqlalchemy.orm.exc import UnmappedClassError
+
+from relay.capture.errors import CaptureError
+from relay.capture.outbox import find
+from relay.capture.values import Export, check, cut, exporter, masked
+
+Choice = str | QueryableAttribute[Any]
+"""A column, by its name, its attribute's name, or the attribute itself: `"email"` or `Customer.email`."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What `watch` was told of one model; names are those of columns and of attributes alike."""
+
+    only: frozenset[str] | None
+    exclude: frozenset[str]
+    mask: frozenset[str]
+
+    def takes(self, key: str, column: Column[Any]) -> bool:
+        """Say whether this column may leave the process."""
+        names = {key, column.name}
+        if names & self.exclude or column.info.get("relay") == "exclude":
+            return False
+        return self.only is None or bool(names & self.only)
+
+    def masks(self, key: str, column: Column[Any]) -> bool:
+        """Say whether this column leaves as a keyed hash."""
+        return bool({key, column.name} & self.mask) or column.info.get("relay") == "mask"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """One column of a model: `name` in the event, `key` of the attribute.
+
+    A `deferred` column is not read for an event unless it changed; a `volatile` one is written by the database itself.
+    """
+
+    name: str
+    key: str
+    column: Column[Any]
+    export: Export
+    mask: bool
+    deferred: bool
+    volatile: bool
+
+    def show(self, exported: Any) -> Any:
+        """Return the exported value as it leaves the process."""
+        return masked(exported) if self.mask else cut(exported)
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """How rows of one mapped class become events: the table that names them, their fields, and their outbox."""
+
+    mapper: Mapper[Any]
+    table: str
+    fields: tuple[Field, ...]
+    keys: tuple[str, ...]
+    outbox: Table
+
+
+_watched: WeakKeyDictionary[type, Watch] = WeakKeyDictionary()
+_shapes: WeakKeyDictionary[Mapper[Any], Shape] = WeakKeyDictionary()
+
+
+def register(model: type, only: Iterable[Choice] | None, exclude: Iterable[Choice], mask: Iterable[Choice]) -> bool:
+    """Remember what to watch of `model`; say whether it is new. Raises `CaptureError` for what cannot be watched."""
+    mapper = _mapper(model)
+    known = _columns(mapper)
+    told = Watch(
+        None if only is None else _names(model, known, only), _names(model, known, exclude), _names(model, known, mask)
+    )
+    for key, column in known.items():
+        _check(mapper, told, key, column)
+    new = model not in _watched
+    _watched[model] = told
+    _shapes.clear()
+    return new
+
+
+def shape(mapper: Mapper[Any]) -> Shape:
+    """Return the shape of a class that is watched, itself or through a class it inherits from."""
+    found = _shapes.get(mapper)
+    if found is None:
+        found = _shapes[mapper] = _shape(mapper)
+    return found
+
+
+def _shape(mapper: Mapper[Any]) -> Shape:
+    watched = next(parent for parent in mapper.iterate_to_root() if parent.class_ in _watched)
+    # A class with a table of its own alone (concrete inheritance) is named by it; any other by the class watched.
+    table = (mapper if mapper.concrete else watched).local_table
+    primary = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
+    metadata = mapper.primary_key[0].table.metadata
+    return Shape(mapper, _name(table), _fields(mapper, _watched[watched.class_]), tuple(primary), find(metadata))
+
+
+def _fields(mapper: Mapper[Any], told: Watch) -> tuple[Field, ...]:
+    fields: dict[str, Field] = {}
+    for prop in mapper.column_attrs:
+        column = prop.columns[0]
+        if not isinstance(column, Column) or not told.takes(prop.key, column):
+            continue
+        # Joined tables may each have a column of this name: the attribute tells them apart.
+        name = prop.key if column.name in fields else column.name
+        volatile = column.server_onupdate is not None
+        fields[name] = Field(
+            name, prop.key, column, exporter(column.type), told.masks(prop.key, column), prop.deferred, volatile
+        )
+    return tuple(fields.values())
+
+
+def _mapper(model: type) -> Mapper[Any]:
+    if not isinstance(model, type):
+        raise CaptureError(f"watch takes a mapped class, not {model!r}: map the table to a class first")
+    try:
+        # Relationships may name classes that come later: nothing is configured here.
+        return class_mapper(model, configure=False)
+    except UnmappedClassError:
+        raise CaptureError(f"{model.__name__} is not mapped to a table: watch its mapped subclasses") from None
+
+
+def _columns(mapper: Mapper[Any]) -> dict[str, Column[Any]]:
+    found: dict[str, Any] = dict(mapper.columns.items())
+    # An expression that is mapped like a column belongs to no table.
+    return {key: column for key, column in found.items() if isinstance(column, Column)}
+
+
+def _names(model: type, known: dict[str, Column[Any]], choices: Iterable[Choice]) -> frozenset[str]:
+    if isinstance(choices, str):
+        raise CaptureError(f"columns are given as a set: {{{choices!r}}}")
+    names = frozenset(choice if isinstance(choice, str) else choice.key for choice in choices)
+    missing = names - known.keys() - {column.name for column in known.values()}
+    if missing:
+        raise CaptureError(f"{model.__name__} has no column {_listed(missing)}; it has {_listed(known)}")
+    return names
+
+
+def _check(mapper: Mapper[Any], told: Watch, key: str, column: Column[Any]) -> None:
+    wish = column.info.get("relay")
+    if wish not in {None, "exclude", "mask"}:
+        raise CaptureError(f"{mapper.class_.__name__}.{key}: info['relay'] is 'exclude' or 'mask', not {wish!r}")
+    if column in mapper.primary_key and (told.masks(key, column) or key in told.exclude or wish == "exclude"):
+        raise CaptureError(
+            f"{mapper.class_.__name__}.{key} is the primary key, which names the row: it cannot be hidden"
+        )
+    if told.takes(key, column):
+        check(column)
+
+
+def _name(table: Any) -> str:
+    if not isinstance(table, Table):
+        raise CaptureError(f"{table!r} is no table: events are named after one")
+    return table.name
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(sorted(names))
