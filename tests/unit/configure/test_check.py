@@ -1,16 +1,22 @@
 """Checking a configuration: every kind of mistake is told with its file, line and key, all of them at once."""
 
 import os
+import tomllib
 from collections.abc import Iterator
+from copy import deepcopy
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from relay.domain.configuration import Configuration
 from relay.domain.route import Route
 from relay.errors import InvalidConfiguration
 from relay.pipeline.configure import check, read
-from relay.pipeline.configure.document import parse
+from relay.pipeline.configure.document import Document, parse
 from relay.plugins import discover
 
 GOOD = """\
@@ -240,6 +246,38 @@ def test_secrets_are_never_shown(text: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert os.environ["SENTINEL"]
     for mistake in mistakes(text):
         assert SENTINEL not in mistake
+
+
+ODD: st.SearchStrategy[Any] = st.recursive(
+    st.booleans() | st.integers() | st.floats() | st.dates() | st.text(max_size=8) | st.just(date.max),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300, deadline=None, database=None)
+@given(data=st.data())
+def test_whatever_is_written_is_checked(data: st.DataObject) -> None:
+    """Any value in any place is right or a mistake that has a place; nothing else comes of it."""
+    content = deepcopy(tomllib.loads(GOOD.replace("env:NEW_SECRET", "new")))
+    for _ in range(data.draw(st.integers(1, 3))):
+        node: Any = content
+        while isinstance(node, dict | list) and node:
+            key = data.draw(
+                st.sampled_from(sorted(node)) if isinstance(node, dict) else st.sampled_from(range(len(node)))
+            )
+            if data.draw(st.booleans()):
+                node[key] = data.draw(ODD)
+                break
+            node = node[key]
+    try:
+        check(Document("relay.toml", content, {}), discover(), compile_route)
+    except InvalidConfiguration as error:
+        problems = error.problems
+    else:
+        return
+    assert problems
+    assert all(problem.key and problem.message and "\n" not in str(problem) for problem in problems)
 
 
 def test_missing_files_are_told(tmp_path: Path) -> None:
