@@ -6,6 +6,9 @@ from typing import Any
 NOTHING = "—"
 """Shown for null: the word itself could be a value."""
 
+EMPTY = '""'
+"""Shown for text in which there is nothing to see."""
+
 
 def shown(value: Any) -> str:
     """Return a JSON value as people read it: text as it is, lists and objects as compact JSON."""
@@ -13,7 +16,7 @@ def shown(value: Any) -> str:
         case None:
             return NOTHING
         case str():
-            return value or '""'
+            return value or EMPTY
         case bool():
             return "true" if value else "false"
         case int() | float():

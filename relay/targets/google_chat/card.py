@@ -8,7 +8,7 @@ from typing import Any
 from relay.domain.change import Change, headline
 from relay.domain.event import Event
 from relay.domain.target import Message
-from relay.domain.words import NOTHING, shown
+from relay.domain.words import EMPTY, NOTHING, shown
 from relay.targets.google_chat.text import escape, html, line, shorten
 
 TITLE = 200
@@ -37,9 +37,9 @@ class Row:
 
     def widget(self, limit: int) -> Widget:
         """Return the row as a widget."""
-        text = html(self.value, limit)
+        text = _value(self.value, limit)
         if self.old is not None:
-            text = f"{html(self.old, limit)} → <b>{text}</b>"
+            text = f"{_value(self.old, limit)} → <b>{text}</b>"
         return {"decoratedText": {"topLabel": line(self.label, LABEL) or NOTHING, "text": text, "wrapText": True}}
 
     def words(self) -> str:
@@ -117,6 +117,12 @@ def _notes(message: Message, hidden: int, rows: bool) -> list[Widget]:
     if message.link:
         notes.append({"buttonList": {"buttons": [{"text": "Open", "onClick": {"openLink": {"url": message.link}}}]}})
     return notes
+
+
+def _value(text: str, limit: int) -> str:
+    """Return a value as card text; Chat refuses a widget without words."""
+    words = html(text, limit)
+    return words if words.strip() else EMPTY
 
 
 def _small(text: str) -> Widget:
