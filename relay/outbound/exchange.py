@@ -18,6 +18,9 @@ from relay.outbound.response import CurlResponse
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BODILESS = frozenset({"GET", "HEAD"})
 KIBIBYTE = 1024
+UNANSWERED_MS = 20_000
+# A kept HTTP/2 connection outlives the timeouts of its requests: one that nobody acknowledges must end on its own.
+_TCP_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Exchange:
         self._connect_timeout = limits.connect_timeout
         self._host = ""
         self._refused = ""
+        self._permitted = False
         self._head: list[bytes] = []
         self._body: list[bytes] = []
         self._set_up(limits)
@@ -67,6 +71,7 @@ class Exchange:
         self._request = request
         self._timeout = timeout
         self._refused = ""
+        self._permitted = False
         self._head.clear()
         self._body.clear()
         try:
@@ -102,9 +107,16 @@ class Exchange:
             return pycurl.SOCKET_BAD
         ip, port = str(place[0]), int(place[1])
         if not self._guard.permits(ip, port, self._host):
-            self._refused = ip
+            self._refused = self._refused or ip
             return pycurl.SOCKET_BAD
-        return socket.socket(family, kind, protocol)
+        self._permitted = True
+        try:
+            lent = _Lent(family, kind, protocol)
+            if _TCP_USER_TIMEOUT is not None:
+                lent.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, UNANSWERED_MS)
+        except OSError:
+            return pycurl.SOCKET_BAD
+        return lent
 
     def response(self) -> tuple[float, CurlResponse]:
         """Return the milliseconds it took and the complete response."""
@@ -115,13 +127,20 @@ class Exchange:
     def failure(self, code: int, message: str) -> tuple[float, Failure]:
         """Return the milliseconds it took and why there is no response."""
         ms = self.curl.getinfo(pycurl.TOTAL_TIME) * 1000
-        if self._refused and code == pycurl.E_COULDNT_CONNECT:
+        if self._refused and not self._permitted and code == pycurl.E_COULDNT_CONNECT:
             return ms, failures.blocked(self._refused)
         if code == pycurl.E_OPERATION_TIMEDOUT:
             connected = self.curl.getinfo(pycurl.CONNECT_TIME) > 0
             limit = self._timeout if connected else min(self._timeout, self._connect_timeout)
             return ms, failures.timed_out(limit, connected=connected)
         return ms, failures.from_code(code, message, self._host, self.curl.getinfo(pycurl.OS_ERRNO))
+
+
+class _Lent(socket.socket):
+    """A socket of which libcurl takes a copy: this one closes without a word."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class _Unsendable(ValueError):

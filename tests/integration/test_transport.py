@@ -164,10 +164,12 @@ def test_bodies_are_read_up_to_the_limit(sink: Sink) -> None:
     transport.close()
 
 
-def test_names_that_do_not_resolve(transport: Transport) -> None:
+def test_names_that_do_not_resolve() -> None:
     """A host name that does not exist is a failure that does not repeat it."""
-    unknown = failure(transport, outgoing("http://sesame.invalid/"))
+    patient = Transport(Guard(), Limits(connect_timeout=90))
+    unknown = failure(patient, outgoing("http://sesame.invalid/", timeout=90))
     assert unknown == Failure(Kind.DNS, "the host name does not resolve")
+    patient.close()
 
 
 def test_certificates_are_checked(transport: Transport) -> None:
@@ -258,6 +260,13 @@ def test_allowed_names_and_ports_are_reached(sink: Sink) -> None:
     assert response(by_port, outgoing(sink.url("/any"))).status_code == 200
     assert failure(by_port, outgoing("http://127.0.0.1:9/")).kind == Kind.BLOCKED
     by_port.close()
+
+
+def test_a_refusal_is_not_blamed_on_the_guard() -> None:
+    """A name with one permitted address where nobody listens was refused there, not blocked at its others."""
+    transport = Transport(Guard(["127.0.0.1"]))
+    assert failure(transport, outgoing(f"http://localhost:{free_port()}/")).kind == Kind.REFUSED
+    transport.close()
 
 
 @pytest.mark.parametrize(
