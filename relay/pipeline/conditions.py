@@ -37,7 +37,7 @@ class Condition:
 
     def __init__(self, source: str) -> None:
         try:
-            self._expression = _ENVIRONMENT.compile(source.encode(errors="replace").decode())
+            self._expression = _ENVIRONMENT.compile(source)
         except RuntimeError as error:
             raise ValueError(_one_line(str(error))) from None
         kind = self._expression.return_type()

@@ -100,6 +100,9 @@ class _Environment(ImmutableSandboxedEnvironment):
         """Refuse what pads text to any width."""
         return not (isinstance(obj, str) and attr in _PADDING) and super().is_safe_attribute(obj, attr, value)
 
+    def wrap_str_format(self, value: Any) -> Any:
+        """Wrap nothing: `format` is refused with the rest of what pads, there is a filter of that name."""
+
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Refuse operations whose result is far larger than what goes in."""
         match operator, left, right:
