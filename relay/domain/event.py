@@ -68,6 +68,11 @@ class Event:
         }
 
 
+def fitting(text: str | None, limit: int) -> str | None:
+    """Return text as every database stores it: without NUL, cut at `limit` characters."""
+    return text.replace("\0", "")[:limit] if text else None
+
+
 def decode(content_type: str, body: bytes) -> Any:
     """Return what `body` means under `content_type`: JSON values, a form's fields as a dict, text as a string.
 

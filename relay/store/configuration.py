@@ -12,25 +12,28 @@ from sqlalchemy import Connection, Table, delete, insert, select, update
 from relay.domain.configuration import Configuration
 from relay.domain.database import Database as DatabaseSpec
 from relay.domain.delivery import State
-from relay.domain.inbound import SourceOptions
+from relay.domain.inbound import Provider
 from relay.domain.route import Route
-from relay.domain.target import TargetOptions
+from relay.domain.target import Target
 from relay.errors import InvalidConfiguration
 from relay.secrets import REVEAL, Sealer
 from relay.store import tables
 from relay.store.database import Database
 
 _Model = TypeVar("_Model", bound=BaseModel)
+_Kind = TypeVar("_Kind")
 
 
 class Kinds(Protocol):
-    """Which options each kind of source and target has."""
+    """The plug-ins by kind: what options each has."""
 
-    def source_options(self, kind: str) -> type[SourceOptions]:
-        """Return the options of a provider."""
+    @property
+    def providers(self) -> Mapping[str, type[Provider]]:
+        """The providers of sources."""
 
-    def target_options(self, kind: str) -> type[TargetOptions]:
-        """Return the options of a target kind."""
+    @property
+    def targets(self) -> Mapping[str, type[Target]]:
+        """The kinds of targets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +103,14 @@ class ConfigurationStore:
     def _read(self, connection: Connection) -> Configuration:
         return Configuration(
             sources=tuple(
-                _valid(self._kinds.source_options(spec["verify"]), spec)
+                _valid(_known(self._kinds.providers, spec["verify"]).Options, spec)
                 for spec in self._specs(connection, tables.sources, sealed=True)
             ),
             databases=tuple(
                 _valid(DatabaseSpec, spec) for spec in self._specs(connection, tables.databases, sealed=True)
             ),
             targets=tuple(
-                _valid(self._kinds.target_options(spec["kind"]), spec)
+                _valid(_known(self._kinds.targets, spec["kind"]).Options, spec)
                 for spec in self._specs(connection, tables.targets, sealed=True)
             ),
             routes=tuple(_valid(Route, spec) for spec in self._specs(connection, tables.routes, sealed=False)),
@@ -131,6 +134,14 @@ class ConfigurationStore:
                 connection.execute(update(table).where(table.c.name == item.name).values(values))
             else:
                 connection.execute(insert(table).values(name=item.name, **values))
+
+
+def _known(kinds: Mapping[str, _Kind], kind: str) -> _Kind:
+    if kind not in kinds:
+        raise InvalidConfiguration(
+            f"the stored configuration uses {kind}, which this relay does not have", hint="install it, or apply again"
+        )
+    return kinds[kind]
 
 
 def _valid(model: type[_Model], spec: Mapping[str, Any]) -> _Model:

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -18,23 +19,33 @@ _BUSY_SECONDS = 30
 class Database:
     """One database: short transactions, and one error, `StoreUnavailable`, for whatever keeps it from answering."""
 
-    def __init__(self, url: str, *, pool_size: int = 5) -> None:
-        self.url = url
-        self.engine = _engine(url, pool_size)
+    def __init__(self, url: str, *, pool_size: int = 5, foreign: bool = False) -> None:
+        """Connect lazily. A `foreign` database is an application's: its file is never made, its settings are kept."""
+        self.engine = _engine(url, pool_size, foreign=foreign)
         self.is_postgresql = self.engine.dialect.name == "postgresql"
         self._readers = self.engine.execution_options(relay_readonly=True)
+        name = self.engine.url.database
+        is_file = self.engine.dialect.name == "sqlite" and name not in (None, "", ":memory:")
+        self._file = Path(name) if is_file and name and foreign else None
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Open a transaction that writes; commits at its end. Raises `StoreUnavailable`."""
-        with _translated(), self.engine.begin() as connection:
+        with self._available(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a transaction that only reads: on SQLite it waits for no writer. Raises `StoreUnavailable`."""
-        with _translated(), self._readers.connect() as connection:
+        with self._available(), self._readers.connect() as connection:
             yield connection
+
+    @contextmanager
+    def _available(self) -> Iterator[None]:
+        if self._file is not None and not self._file.exists():
+            raise StoreUnavailable(f"there is no file {self._file}")
+        with _translated():
+            yield
 
     def dispose(self) -> None:
         """Close every connection."""
@@ -57,12 +68,12 @@ def _first_line(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error).strip().split("\n")[0]
 
 
-def _engine(url: str, pool_size: int) -> Engine:
+def _engine(url: str, pool_size: int, *, foreign: bool) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             engine = create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS, "isolation_level": None})
-            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "connect", _prepare_foreign_sqlite if foreign else _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
             return engine
         if parsed.get_backend_name() == "postgresql":
@@ -82,6 +93,10 @@ def _engine(url: str, pool_size: int) -> Engine:
 def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _prepare_foreign_sqlite(connection: sqlite3.Connection, _: Any) -> None:
+    connection.execute("PRAGMA synchronous=FULL")
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -71,14 +71,11 @@ class Events:
     def route(self, limit: int, decide: Callable[[Sequence[Event]], Iterable[Delivery]]) -> tuple[int, int]:
         """Route up to `limit` waiting events, oldest first; return how many events, and how many deliveries came of it.
 
-        `decide` names their deliveries. All of it is one transaction, and one router works at a time: where another
-        does, nothing is routed here.
+        `decide` names their deliveries. All of it is one transaction, and one router works at a time.
         """
         with self._database.writing() as connection:
             if self._database.is_postgresql:
-                free = select(func.pg_try_advisory_xact_lock(literal(_ROUTING_LOCK)))
-                if not connection.scalar(free):
-                    return 0, 0
+                connection.execute(select(func.pg_advisory_xact_lock(literal(_ROUTING_LOCK))))
             waiting = select(events).where(~events.c.routed).order_by(events.c.seq).limit(limit)
             batch = [_event(row) for row in connection.execute(waiting)]
             if not batch:
@@ -90,6 +87,12 @@ class Events:
             seqs = any_of(connection, events.c.seq, [event.seq for event in batch])
             connection.execute(update(events).values(routed=True).where(seqs))
             return len(batch), len(made)
+
+    def unroute(self, ids: Sequence[str]) -> int:
+        """Have these events routed again, under the routes now in force; return how many there were."""
+        with self._database.writing() as connection:
+            again = update(events).where(any_of(connection, events.c.id, ids)).values(routed=False)
+            return int(connection.execute(again).rowcount)
 
     def waiting(self) -> bool:
         """Say whether any event is not routed yet."""
@@ -105,8 +108,8 @@ class Events:
     def find(self, filters: Mapping[str, Any], before: int | None, limit: int) -> list[Event]:
         """Return events, newest first, from `before` (a `seq`) backwards.
 
-        `filters` may hold `source`, `type` (shell-style globs), `subject`, `since`, `until` (datetimes), and `q`: text
-        that is part of the type, the subject or the id.
+        `filters` may hold `source`, `type` (shell-style globs), `subject`, `since`, `until` (datetimes), `q` (text that
+        is part of the type or the subject), and `state`, `target`, `route`: those of any of its deliveries.
         """
         statement = select(events).order_by(events.c.seq.desc()).limit(limit)
         if before is not None:
@@ -141,6 +144,9 @@ def _condition(name: str, value: Any) -> Any:
             return events.c.received_at >= value
         case "until":
             return events.c.received_at < value
+        case "state" | "target" | "route":
+            carried = (deliveries.c.event_id == events.c.id) & (deliveries.c[name] == value)
+            return select(deliveries.c.id).where(carried).exists()
         case _:
             return or_(*(events.c[part].icontains(value, autoescape=True) for part in ("type", "subject")))
 

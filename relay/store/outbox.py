@@ -1,14 +1,16 @@
 """Outboxes: the relay's own, and those in the databases of applications."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import MetaData, Row, delete, func, select
+from sqlalchemy import Connection, MetaData, Row, delete, func, select
+from sqlalchemy.exc import ProgrammingError
 
 from relay.capture.outbox import outbox as outbox_table
-from relay.domain.event import Event
+from relay.domain.event import Event, fitting
 from relay.errors import StoreUnavailable
 from relay.store.batch import any_of
 from relay.store.database import Database
@@ -39,7 +41,7 @@ class Outbox:
         """Return the oldest rows' numbers, and the events they are. Raises `StoreUnavailable`."""
         statement = select(_outbox).order_by(_outbox.c.seq).limit(limit)
         now = datetime.now(UTC)
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             rows = connection.execute(statement).all()
         return [row.seq for row in rows], [_event(row, now) for row in rows]
 
@@ -51,16 +53,24 @@ class Outbox:
     def waiting(self) -> bool:
         """Say whether any row waits; an outbox that cannot be read has none."""
         try:
-            with self._database.reading() as connection:
+            with self._reading() as connection:
                 return bool(connection.scalar(select(select(_outbox.c.seq).exists())))
         except StoreUnavailable:
             return False
 
     def lag(self) -> Lag:
         """Return how much waits. Raises `StoreUnavailable`."""
-        with self._database.reading() as connection:
+        with self._reading() as connection:
             count, oldest = connection.execute(select(func.count(), func.min(_outbox.c.occurred_at))).one()
             return Lag(count, oldest)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        try:
+            with self._database.reading() as connection:
+                yield connection
+        except ProgrammingError:
+            raise StoreUnavailable("it has no table relay_outbox: the application has not migrated yet") from None
 
     def close(self) -> None:
         """Close the connections to its database."""
@@ -70,9 +80,10 @@ class Outbox:
 def _event(row: Row[Any], now: datetime) -> Event:
     return Event(
         id=row.id,
-        source=row.source,
-        type=row.type,
-        subject=row.subject,
+        # SQLite does not hold an application to the lengths of these columns.
+        source=fitting(row.source, 64) or "",
+        type=fitting(row.type, 256) or "",
+        subject=fitting(row.subject, 512),
         body=row.data.encode(),
         occurred_at=row.occurred_at,
         received_at=now,

@@ -34,7 +34,7 @@ events = Table(
     metadata,
     Column("seq", Seq, Identity(), primary_key=True),
     Column("id", Id, nullable=False, unique=True),
-    Column("source", String(64), nullable=False),
+    Column("source", String(256), nullable=False),
     Column("type", String(256), nullable=False),
     Column("subject", String(512)),
     Column("content_type", String(256), nullable=False),

@@ -14,7 +14,7 @@ from relay.errors import InvalidConfiguration, Problem
 from relay.pipeline.configure.complaints import complaints, suggestion
 from relay.pipeline.configure.document import Document
 from relay.pipeline.configure.positions import Key
-from relay.pipeline.live import Plugins
+from relay.plugins import Plugins
 from relay.secrets import RESOLVE
 
 SECTIONS = ("sources", "databases", "targets", "routes")

@@ -1,0 +1,91 @@
+"""How listings are filtered, and how things are shown: the same in the API and on the command line."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from relay.domain.delivery import Attempt, Delivery, State
+from relay.domain.durations import parse_duration
+from relay.domain.event import Event
+from relay.errors import UsageError
+
+LIMIT_DEFAULT = 50
+LIMIT_MOST = 200
+
+_DELIVERY_FIELDS = (
+    *("id", "event_id", "route", "target", "subject", "state", "attempts", "next_attempt_at"),
+    *("last_status", "last_error", "created_at", "finished_at"),
+)
+
+FILTERS = ("state", "target", "route", "source", "type", "subject", "since", "until", "q")
+
+
+def filters_of(given: Mapping[str, str | None]) -> dict[str, Any]:
+    """Return filters as the store takes them. Raises `UsageError`, naming the one that cannot be read."""
+    filters: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    for name in ("since", "until"):
+        if name in filters:
+            filters[name] = _moment(name, filters[name])
+    if "state" in filters and filters["state"] not in set(State):
+        raise UsageError(f"state: one of {', '.join(State)}")
+    if "\0" in "".join(map(str, filters.values())):
+        raise UsageError("a filter cannot hold a NUL character")
+    return filters
+
+
+def is_id(text: str) -> bool:
+    """Say whether text is an id of the relay's own."""
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def show_event(event: Event) -> dict[str, Any]:
+    """Return an event as JSON shows it."""
+    return {
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "subject": event.subject,
+        "occurred_at": _shown(event.occurred_at),
+        "received_at": _shown(event.received_at),
+        "content_type": event.content_type,
+        "data": event.data,
+    }
+
+
+def show_delivery(delivery: Delivery) -> dict[str, Any]:
+    """Return a delivery as JSON shows it."""
+    fields = {name: _shown(getattr(delivery, name)) for name in _DELIVERY_FIELDS}
+    if delivery.state is not State.PENDING:
+        fields["next_attempt_at"] = None
+    return fields
+
+
+def show_attempt(attempt: Attempt) -> dict[str, Any]:
+    """Return an attempt as JSON shows it."""
+    fields = {name: _shown(value) for name, value in asdict(attempt).items()}
+    del fields["delivery_id"]
+    return fields
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return value
+
+
+def _moment(name: str, text: str) -> datetime:
+    """Return a time given as RFC 3339, or as how long ago it was: `15m`, `2h`."""
+    try:
+        return datetime.now(UTC) - timedelta(seconds=parse_duration(text))
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{name}: a time such as 2026-01-31T09:00:00Z, or how long ago: 15m, 2h, 7d") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,239 @@
+"""Deliver: what is due is claimed, sent, judged and recorded, many at a time, until nothing is due."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from relay import log
+from relay.domain.delivery import Attempt, Claimed, Verdict, webhook_id
+from relay.domain.target import Outcome, Refused, TryLater
+from relay.errors import StoreUnavailable
+from relay.pipeline.judging import conclude, judge
+from relay.pipeline.live import Following, Live, LiveTarget
+from relay.pipeline.ports import ConfigurationReader, DeliveryStore, Nudge, Pacer, Reply, Transport
+from relay.pipeline.rendering import compose
+from relay.pipeline.underway import WINDOW, Started, Underway
+
+_log = log.get(__name__)
+
+BUDGET = 240.0
+"""Seconds a drain may go on before another takes over: less than the broker's visibility timeout."""
+GRACE = 30.0
+"""Seconds that requests under way are given at shutdown."""
+RECORD_AFTER = 0.015
+"""Seconds a result waits for others to be recorded with."""
+RECORD_AT = 64
+CLAIM_AT = WINDOW // 4
+CLAIM_FULL = WINDOW // 8
+LOOK_AGAIN = 0.05
+"""Seconds until a claim that found little is repeated while requests are under way."""
+RENEW_EVERY = 5.0
+DATABASE_AWAY = 1.0
+"""Seconds until a database that did not answer is asked again."""
+
+
+class Deliver:
+    """Opens drains: one for each Celery task that was nudged to deliver."""
+
+    def __init__(
+        self,
+        deliveries: DeliveryStore,
+        configuration: ConfigurationReader,
+        following: Following,
+        transport: Callable[[], Transport],
+        pacer: Pacer,
+        nudge: Nudge,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self.deliveries = deliveries
+        self.configuration = configuration
+        self.following = following
+        self.transport = transport
+        self.pacer = pacer
+        self.nudge = nudge
+        self.stopping = stopping
+
+    def drain(self, meanwhile: Callable[[], bool]) -> None:
+        """Deliver until nothing is due. `meanwhile` is called between rounds; it says whether it made deliveries."""
+        _Drain(self, self.transport()).run(meanwhile)
+
+    def due(self, now: datetime) -> bool:
+        """Say whether anything is due for a target that is not paused."""
+        live = self.following.current()
+        return self.deliveries.due([name for name, target in live.targets.items() if target.paused is None], now)
+
+
+class _Drain:
+    """One drain: a window of deliveries that is refilled while others are under way."""
+
+    def __init__(self, parts: Deliver, transport: Transport) -> None:
+        self._parts = parts
+        self._transport = transport
+        self._underway = Underway()
+        self._verdicts: list[Verdict] = []
+        self._turn = 0
+        now = time.monotonic()
+        self._closes = now + BUDGET
+        self._gives_up: float | None = None
+        self._renewed = self._claim_after = self._record_after = self._unavailable_until = now
+
+    def run(self, meanwhile: Callable[[], bool]) -> None:
+        """Claim, start, finish and record, round after round."""
+        while True:
+            self._refill()
+            self._start_ready()
+            for reply in self._transport.poll(self._patience()):
+                self._finish(reply)
+            self._record()
+            self._renew()
+            if meanwhile():
+                self._claim_after = 0.0
+            if self._over():
+                break
+        self._parts.deliveries.release(self._underway.let_go())
+
+    def _closing(self) -> bool:
+        """Say whether to begin nothing new: at the end of the budget, and at shutdown, which ends in `GRACE`."""
+        now = time.monotonic()
+        if self._gives_up is None and self._parts.stopping():
+            self._gives_up = now + GRACE
+        return self._gives_up is not None or now > self._closes
+
+    def _over(self) -> bool:
+        busy = bool(self._underway.on_their_way or self._verdicts)
+        if self._closing():
+            return not busy or (self._gives_up is not None and time.monotonic() > self._gives_up)
+        return not busy and not len(self._underway) and time.monotonic() < self._claim_after
+
+    def _refill(self) -> None:
+        now = time.monotonic()
+        if now < self._claim_after or self._underway.free < CLAIM_AT or self._closing():
+            return
+        live = self._parts.following.current()
+        lanes = [lane for lane in map(self._underway.lane, live.targets.values()) if lane is not None]
+        # The window may be full before the last lane had its turn: the next claim begins where this one ended.
+        turn = self._turn % max(1, len(lanes))
+        try:
+            claimed = self._parts.deliveries.claim(lanes[turn:] + lanes[:turn], self._underway.free, datetime.now(UTC))
+        except StoreUnavailable as error:
+            _log.warning("deliveries.unclaimable", error=error.message)
+            self._claim_after = now + DATABASE_AWAY
+            return
+        of = Counter(one.target for one in claimed)
+        self._turn = turn + len(of)
+        if len(claimed) >= CLAIM_FULL or any(of[lane.target] == lane.quota for lane in lanes):
+            # There is more than this drain takes at once: whoever is free may help.
+            self._parts.nudge.deliver()
+        else:
+            self._claim_after = now + LOOK_AGAIN
+        self._admit(claimed, live)
+
+    def _admit(self, claimed: Sequence[Claimed], live: Live) -> None:
+        for one in claimed:
+            target = live.targets[one.target]
+            if target.options.rate is None:
+                self._start(one, target)
+            else:
+                (wait,) = self._parts.pacer.reserve(target.target.pace, target.options.rate, 1)
+                self._underway.hold(one, target, wait)
+
+    def _start_ready(self) -> None:
+        if not self._closing():
+            for claimed, target in self._underway.ready():
+                self._start(claimed, target)
+
+    def _start(self, claimed: Claimed, live: LiveTarget) -> None:
+        at = datetime.now(UTC)
+        route = self._parts.following.latest.router.named(claimed.route)
+        try:
+            message = compose(route, claimed.event, live.target, webhook_id(claimed.event.id, claimed.target), at)
+            request = live.target.render(message)
+        except Exception as error:  # noqa: BLE001  one message that cannot be made must not hold up the others
+            self._fault(claimed, live, at, error)
+            return
+        self._underway.start(Started(claimed, live, at))
+        self._transport.send(claimed.id, request, live.options.timeout)
+
+    def _fault(self, claimed: Claimed, live: LiveTarget, at: datetime, error: Exception) -> None:
+        """Record the relay's own fault: told apart from the target's, tried again after the same delays."""
+        _log.exception("delivery.fault", delivery=claimed.id, target=claimed.target)
+        reason = f"the relay could not make the request: {type(error).__name__}"
+        attempt = Attempt(claimed.id, claimed.attempts + 1, at, 0.0, "internal", error=reason)
+        self._keep(conclude(claimed, live, attempt, TryLater(reason), datetime.now(UTC), random.uniform(-1, 1)))  # noqa: S311
+
+    def _finish(self, reply: Reply) -> None:
+        started = self._underway.finish(reply.key)
+        jitter = random.uniform(-1, 1)  # noqa: S311  spreads retries, guards nothing
+        verdict, outcome = judge(reply, started.claimed, started.live, started.at, datetime.now(UTC), jitter)
+        self._keep(verdict)
+        self._pause_if_gone(started, outcome)
+        _tell(verdict)
+
+    def _pause_if_gone(self, started: Started, outcome: Outcome) -> None:
+        if isinstance(outcome, Refused) and outcome.gone and started.live.paused is None:
+            name = started.live.options.name
+            try:
+                self._parts.configuration.pause(name, f"it answered: {outcome.reason}", datetime.now(UTC))
+            except StoreUnavailable as error:
+                _log.warning("target.not_paused", target=name, error=error.message)
+            self._parts.following.refresh()
+
+    def _keep(self, verdict: Verdict) -> None:
+        if not self._verdicts:
+            self._record_after = time.monotonic() + RECORD_AFTER
+        self._verdicts.append(verdict)
+
+    def _record(self) -> None:
+        """Record results in groups: when enough are there, when the first has waited, or when none is to come."""
+        now = time.monotonic()
+        enough = len(self._verdicts) >= RECORD_AT or not self._underway.on_their_way
+        if not self._verdicts or now < self._unavailable_until or (not enough and now < self._record_after):
+            return
+        try:
+            self._parts.deliveries.record(self._verdicts)
+            self._verdicts = []
+        except StoreUnavailable as error:
+            # What was sent is known here alone: it is kept until the database is back, and nothing new is begun.
+            _log.warning("attempts.unrecorded", count=len(self._verdicts), error=error.message)
+            self._unavailable_until = self._claim_after = now + DATABASE_AWAY
+
+    def _renew(self) -> None:
+        now = time.monotonic()
+        if now - self._renewed < RENEW_EVERY:
+            return
+        self._renewed = now
+        held = [*self._underway.claims, *(verdict.claimed for verdict in self._verdicts)]
+        if held:
+            try:
+                self._parts.deliveries.renew(held, datetime.now(UTC))
+            except StoreUnavailable as error:
+                _log.warning("leases.not_renewed", count=len(held), error=error.message)
+
+    def _patience(self) -> float:
+        """Return how long to wait for replies, in seconds: until the next thing there is to do."""
+        now = time.monotonic()
+        if not len(self._underway) and not self._verdicts:
+            return 0.0
+        waits = [LOOK_AGAIN]
+        if self._verdicts:
+            ready = self._record_after if self._underway.on_their_way else now
+            waits.append(max(ready, self._unavailable_until) - now)
+        if (slot := self._underway.next_slot()) is not None:
+            waits.append(slot)
+        return max(0.0, min(waits))
+
+
+def _tell(verdict: Verdict) -> None:
+    attempt = verdict.attempt
+    _log.info(
+        "delivery.attempted",
+        delivery_id=attempt.delivery_id,
+        event_id=verdict.claimed.event.id,
+        target=verdict.claimed.target,
+        outcome=attempt.outcome,
+        status=attempt.status,
+        ms=attempt.ms,
+        state=verdict.state,
+    )

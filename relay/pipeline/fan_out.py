@@ -1,0 +1,47 @@
+"""Fan out: an event becomes one delivery for each target that a route names."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from relay.domain.delivery import Delivery, State
+from relay.domain.event import Event, new_id
+from relay.pipeline.live import Following, Live
+from relay.pipeline.ports import EventStore
+
+BATCH = 500
+
+
+class FanOut:
+    """Routes the events that wait, in the order in which they were stored."""
+
+    def __init__(self, events: EventStore, following: Following) -> None:
+        self._events = events
+        self._following = following
+
+    def run(self) -> tuple[int, int]:
+        """Route one batch; return how many events it had, and how many deliveries came of them."""
+        # Looked up now, not at most half a second ago: what was just applied holds for what comes after it.
+        live = self._following.refresh()
+        return self._events.route(BATCH, lambda batch: _deliveries(live, batch, datetime.now(UTC)))
+
+    def waiting(self) -> bool:
+        """Say whether any event is not routed yet."""
+        return self._events.waiting()
+
+
+def _deliveries(live: Live, batch: Sequence[Event], now: datetime) -> Iterator[Delivery]:
+    for event in batch:
+        for target, route in live.router.match(event):
+            yield Delivery(
+                id=new_id(),
+                event_id=event.id,
+                event_seq=event.seq,
+                route=route.route.name,
+                target=target,
+                subject=event.subject,
+                state=State.PENDING,
+                attempts=0,
+                tries=0,
+                next_attempt_at=now,
+                created_at=now,
+            )

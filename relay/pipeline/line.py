@@ -1,0 +1,100 @@
+"""The line: the steps in their order, as one worker walks them."""
+
+import time
+from collections.abc import Callable
+
+from relay import log
+from relay.errors import StoreUnavailable
+from relay.pipeline.collect import BATCH as COLLECTED
+from relay.pipeline.collect import Collect
+from relay.pipeline.deliver import Deliver
+from relay.pipeline.fan_out import BATCH as ROUTED
+from relay.pipeline.fan_out import FanOut
+from relay.pipeline.ports import Nudge
+from relay.pipeline.sweep import Sweep
+
+_log = log.get(__name__)
+
+LOOK_EVERY = 0.02
+SWEEP_EVERY = 1.0
+
+
+class Line:
+    """Runs a step and, in the same breath, the steps it gives work to: one nudge from commit to request.
+
+    While it delivers it also answers for the steps before it, so that a worker whose processes all deliver still
+    takes in and routes. Each step's batch is its own transaction: whoever dies leaves nothing half done.
+    """
+
+    def __init__(
+        self,
+        collect: Collect,
+        fan_out: FanOut,
+        deliver: Deliver,
+        sweep: Sweep,
+        nudge: Nudge,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._collect = collect
+        self._fan_out = fan_out
+        self._deliver = deliver
+        self._sweep = sweep
+        self._nudge = nudge
+        self._clock = clock
+        self._looked = self._swept = clock()
+
+    def collect(self) -> None:
+        """Take in what outboxes hold, route it and deliver it."""
+        self._nudge.take("collect")
+        if self._take_in():
+            self._walk()
+
+    def fan_out(self) -> None:
+        """Route what waits, and deliver it."""
+        self._nudge.take("fan_out")
+        self._walk()
+
+    def deliver(self) -> None:
+        """Deliver what is due."""
+        self._nudge.take("deliver")
+        self._deliver.drain(self._meanwhile)
+
+    def sweep(self) -> None:
+        """Nudge whatever is due, orphaned or late."""
+        self._sweep.run()
+
+    def _walk(self) -> None:
+        if self._route():
+            self._deliver.drain(self._meanwhile)
+
+    def _take_in(self) -> bool:
+        moved = self._collect.run()
+        if moved == COLLECTED:
+            self._nudge.collect()
+        return moved > 0
+
+    def _route(self) -> bool:
+        routed, made = self._fan_out.run()
+        if routed == ROUTED:
+            self._nudge.fan_out()
+        return made > 0
+
+    def _meanwhile(self) -> bool:
+        """Answer, while delivering, for the steps before it; return whether there is more to deliver."""
+        now = self._clock()
+        if now - self._looked < LOOK_EVERY:
+            return False
+        self._looked = now
+        try:
+            return self._look(now)
+        except StoreUnavailable as error:
+            _log.warning("line.waits", error=error.message)
+            return False
+
+    def _look(self, now: float) -> bool:
+        asked = self._nudge.take("collect", "fan_out")
+        if now - self._swept >= SWEEP_EVERY:
+            self._swept = now
+            self._sweep.run()
+        moved = "collect" in asked and self._take_in()
+        return (moved or "fan_out" in asked) and self._route()

@@ -1,0 +1,137 @@
+"""The configuration as the steps use it: compiled once, followed as it changes."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+
+from relay import log
+from relay.domain.configuration import Configuration
+from relay.domain.database import Database
+from relay.domain.inbound import Provider, SourceOptions
+from relay.domain.target import Target, TargetOptions
+from relay.errors import InvalidConfiguration, StoreUnavailable
+from relay.pipeline.ports import ConfigurationReader, Stored
+from relay.pipeline.rendering import compile_route
+from relay.pipeline.routing import Router
+from relay.plugins import Plugins
+
+_log = log.get(__name__)
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at the version: a change is followed well within the 2 s that are promised."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSource:
+    """A source, ready to verify."""
+
+    options: SourceOptions
+    provider: Provider
+
+
+@dataclass(frozen=True, slots=True)
+class LiveTarget:
+    """A target, ready to render. `secrets` are what no log, error or stored response may show."""
+
+    options: TargetOptions
+    target: Target
+    secrets: tuple[str, ...]
+    paused: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """One version of the configuration, compiled."""
+
+    version: int
+    sources: Mapping[str, LiveSource]
+    targets: Mapping[str, LiveTarget]
+    databases: tuple[Database, ...]
+    router: Router
+
+
+def compile_configuration(configuration: Configuration, plugins: Plugins, stored: Stored | None = None) -> Live:
+    """Return a configuration ready for use. Raises `InvalidConfiguration` for what does not compile."""
+    paused = stored.paused if stored else {}
+    return Live(
+        version=stored.version if stored else 0,
+        sources={
+            options.name: LiveSource(options, plugins.providers[options.verify](options))
+            for options in configuration.sources
+        },
+        targets={
+            options.name: LiveTarget(
+                options, plugins.targets[options.kind](options), tuple(secrets_in(options)), paused.get(options.name)
+            )
+            for options in configuration.targets
+        },
+        databases=configuration.databases,
+        router=Router([compile_route(route) for route in configuration.routes]),
+    )
+
+
+def secrets_in(value: Any) -> Iterator[str]:
+    """Yield every secret inside options, longest parts first; of a URL, the values of its query too.
+
+    What is shorter than four characters hides nothing, and taking it out would garble every reply.
+    """
+    match value:
+        case SecretStr():
+            text = value.get_secret_value()
+            parts = [part.partition("=")[2] for part in text.partition("?")[2].split("&")]
+            yield from (part for part in (text, *parts) if len(part) > 3)
+        case BaseModel():
+            for name in type(value).model_fields:
+                yield from secrets_in(getattr(value, name))
+        case Mapping():
+            for item in value.values():
+                yield from secrets_in(item)
+        case tuple() | list():
+            for item in value:
+                yield from secrets_in(item)
+
+
+class Following:
+    """The current `Live`: looked for at most every `LOOK_EVERY` seconds, the last good one while that fails."""
+
+    def __init__(
+        self, store: ConfigurationReader, plugins: Plugins, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store = store
+        self._plugins = plugins
+        self._clock = clock
+        self._looked = -LOOK_EVERY
+        self._unusable = -1
+        self._lock = Lock()
+        self.latest = compile_configuration(Configuration(), plugins)
+
+    def current(self) -> Live:
+        """Return the configuration in force, having looked whether it changed if that is due."""
+        if self._clock() - self._looked >= LOOK_EVERY:
+            self.refresh()
+        return self.latest
+
+    def refresh(self) -> Live:
+        """Look now. A configuration that cannot be read or compiled is logged, and the last good one stays."""
+        with self._lock:
+            self._looked = self._clock()
+            try:
+                version = self._store.version()
+                if version not in (self.latest.version, self._unusable):
+                    self._follow(version)
+            except StoreUnavailable as error:
+                _log.warning("configuration.unreachable", error=error.message)
+            return self.latest
+
+    def _follow(self, version: int) -> None:
+        try:
+            stored = self._store.load()
+            self.latest = compile_configuration(stored.configuration, self._plugins, stored)
+            _log.info("configuration.followed", version=stored.version, targets=len(self.latest.targets))
+        except (InvalidConfiguration, ValueError) as error:
+            self._unusable = version
+            _log.error("configuration.unusable", version=version, error=str(error))

@@ -1,0 +1,172 @@
+"""What the steps need from the rooms beneath and above them, named for the need."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import requests
+
+from relay.domain.configuration import Configuration
+from relay.domain.delivery import Claimed, Delivery, Lane, Verdict
+from relay.domain.event import Event
+
+
+class EventStore(Protocol):
+    """Where events are kept."""
+
+    def add(self, batch: Sequence[Event]) -> list[str]:
+        """Store events and return the id each is known by. Raises `StoreUnavailable`."""
+
+    def route(self, limit: int, decide: Callable[[Sequence[Event]], Iterable[Delivery]]) -> tuple[int, int]:
+        """Route waiting events; return how many, and how many deliveries came of it."""
+
+    def waiting(self) -> bool:
+        """Say whether any event is not routed yet."""
+
+    def unroute(self, ids: Sequence[str]) -> int:
+        """Have these events routed again; return how many there were."""
+
+
+class DeliveryStore(Protocol):
+    """Where deliveries are kept."""
+
+    def claim(self, lanes: Sequence[Lane], limit: int, now: datetime) -> list[Claimed]:
+        """Take what is due under a lease."""
+
+    def record(self, verdicts: Sequence[Verdict]) -> int:
+        """Store what attempts came to."""
+
+    def renew(self, claimed: Sequence[Claimed], now: datetime) -> None:
+        """Hold claims for longer."""
+
+    def release(self, claimed: Sequence[Claimed]) -> None:
+        """Give back claims of which nothing was sent."""
+
+    def take_back(self, now: datetime) -> int:
+        """Make claims whose lease has ended due again."""
+
+    def due(self, names: Iterable[str], now: datetime) -> bool:
+        """Say whether anything waits for one of these targets."""
+
+    def replay(self, filters: Mapping[str, Any], now: datetime) -> int:
+        """Make all that fits due again."""
+
+    def of_event(self, event_id: str) -> list[Delivery]:
+        """Return an event's deliveries."""
+
+
+class OutboxReader(Protocol):
+    """One database's outbox."""
+
+    name: str
+
+    def read(self, limit: int) -> tuple[list[int], list[Event]]:
+        """Return the oldest rows' numbers and the events they are. Raises `StoreUnavailable`."""
+
+    def forget(self, seqs: Sequence[int]) -> None:
+        """Delete rows whose events are stored."""
+
+    def waiting(self) -> bool:
+        """Say whether any row waits."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
+class Stored(Protocol):
+    """A configuration as stored."""
+
+    @property
+    def version(self) -> int:
+        """The number of the change that made it."""
+
+    @property
+    def configuration(self) -> Configuration:
+        """What it says."""
+
+    @property
+    def paused(self) -> Mapping[str, str]:
+        """Why some targets are paused, by name."""
+
+
+class ConfigurationReader(Protocol):
+    """Where the configuration is kept."""
+
+    def version(self) -> int:
+        """Return the number of the latest change."""
+
+    def load(self) -> Stored:
+        """Return what is stored."""
+
+    def pause(self, target: str, reason: str | None, now: datetime) -> bool:
+        """Pause a target for a reason, or resume it."""
+
+
+class Nudge(Protocol):
+    """Tells workers that a step has work. Losing or repeating a nudge costs nothing; none ever raises."""
+
+    def collect(self) -> None:
+        """An outbox has rows."""
+
+    def fan_out(self) -> None:
+        """Events wait to be routed."""
+
+    def deliver(self) -> None:
+        """Deliveries are due."""
+
+    def swept(self) -> None:
+        """Note that a sweep ran, for whoever asks whether workers are alive."""
+
+    def take(self, *steps: str) -> frozenset[str]:
+        """Return which of these steps somebody was nudged for, and answer for it from here on."""
+
+
+class Reply(Protocol):
+    """What came of a request: a response, or a failure."""
+
+    @property
+    def key(self) -> Any:
+        """What `start` was given."""
+
+    @property
+    def ms(self) -> float:
+        """How long it took."""
+
+    @property
+    def response(self) -> requests.Response | None:
+        """The response, if there was one."""
+
+    @property
+    def failure(self) -> "Failure | None":
+        """Why there was none."""
+
+
+class Failure(Protocol):
+    """Why a request has no response."""
+
+    @property
+    def kind(self) -> str:
+        """One word: dns, refused, reset, tls, timeout, too_large, blocked, protocol or network."""
+
+    @property
+    def reason(self) -> str:
+        """One line that holds no secret."""
+
+
+class Transport(Protocol):
+    """Moves requests, many at a time."""
+
+    in_flight: int
+
+    def send(self, key: Any, request: requests.Request, timeout: float) -> None:
+        """Start a request; its reply comes out of `poll`, whatever happens."""
+
+    def poll(self, wait: float) -> Sequence[Reply]:
+        """Return what has finished; wait at most so many seconds for the first."""
+
+
+class Pacer(Protocol):
+    """Hands out the slots of quotas that all workers share."""
+
+    def reserve(self, key: str, rate: float, count: int) -> list[float]:
+        """Return in how many seconds each of the next `count` requests under this key may leave."""

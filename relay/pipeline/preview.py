@@ -1,0 +1,70 @@
+"""See before you send: what would become of an event, and one test message sent now."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import requests
+
+from relay.domain.delivery import Attempt, Claimed, webhook_id
+from relay.domain.event import Event
+from relay.errors import NotFound
+from relay.pipeline.judging import judge, show
+from relay.pipeline.live import Live, LiveTarget
+from relay.pipeline.ports import Transport
+from relay.pipeline.rendering import CompiledRoute, compose
+from relay.pipeline.routing import Explanation
+
+_MARGIN = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One message as it would be sent; URL and secrets are left out."""
+
+    target: str
+    route: str
+    method: str
+    headers: dict[str, str]
+    body: str
+
+
+def explain(live: Live, event: Event) -> tuple[list[Explanation], list[Preview]]:
+    """Return what each route makes of an event, and each message that would be sent."""
+    previews = [
+        _preview(live.targets[target], target, route, event)
+        for target, route in live.router.match(event)
+        if target in live.targets
+    ]
+    return live.router.explain(event), previews
+
+
+def send_test(live: Live, name: str, event: Event, text: str | None, transport: Callable[[], Transport]) -> Attempt:
+    """Send one message to a target now, beside all queues, and return the attempt. Raises `NotFound`."""
+    if name not in live.targets:
+        raise NotFound(f"there is no target {name}", hint="`relay apply` adds it")
+    target = live.targets[name]
+    at = datetime.now(UTC)
+    message = replace(compose(None, event, target.target, webhook_id(event.id, name), at), text=text)
+    mover = transport()
+    mover.send(event.id, target.target.render(message), target.options.timeout)
+    (reply,) = mover.poll(target.options.timeout + _MARGIN)
+    claimed = Claimed(id=event.id, event=event, route="", target=name, attempts=0, tries=0, lease="")
+    verdict, _ = judge(reply, claimed, target, at, datetime.now(UTC), 0.0)
+    return verdict.attempt
+
+
+def _preview(target: LiveTarget, name: str, route: CompiledRoute, event: Event) -> Preview:
+    message = compose(route, event, target.target, webhook_id(event.id, name), datetime.now(UTC))
+    request = target.target.render(message)
+    prepared = requests.Request(
+        request.method, "http://target/", headers=request.headers, data=request.data, auth=request.auth
+    ).prepare()
+    body = prepared.body or b""
+    return Preview(
+        target=name,
+        route=route.route.name,
+        method=prepared.method or "",
+        headers={key: show(value, target.secrets) for key, value in prepared.headers.items()},
+        body=show(body.decode(errors="replace") if isinstance(body, bytes) else body, target.secrets),
+    )

@@ -1,0 +1,109 @@
+"""What one drain has in its hands: started requests, and those that wait for their slot."""
+
+import heapq
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from relay.domain.delivery import Claimed, Lane
+from relay.pipeline.live import LiveTarget
+
+WINDOW = 256
+"""How many deliveries a drain holds at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A request on its way."""
+
+    claimed: Claimed
+    live: LiveTarget
+    at: datetime
+
+
+@dataclass(order=True, slots=True)
+class _Held:
+    due: float
+    turn: int
+    claimed: Claimed = field(compare=False)
+    live: LiveTarget = field(compare=False)
+
+
+class Underway:
+    """Counts what is held and on its way, in all and for each target."""
+
+    def __init__(self) -> None:
+        self._started: dict[str, Started] = {}
+        self._held: list[_Held] = []
+        self._of: Counter[str] = Counter()
+        self._turns = 0
+
+    def __len__(self) -> int:
+        return len(self._started) + len(self._held)
+
+    @property
+    def free(self) -> int:
+        """How many more deliveries fit."""
+        return WINDOW - len(self)
+
+    @property
+    def claims(self) -> list[Claimed]:
+        """All claims in hand."""
+        return [*(one.claimed for one in self._started.values()), *(one.claimed for one in self._held)]
+
+    def lane(self, live: LiveTarget) -> Lane | None:
+        """Return how much to claim for a target; `None` while too few places are free to be worth a claim.
+
+        A claim for one place costs as much as one for sixteen: a lane is offered again when half of it is free.
+        """
+        places = live.options.concurrency
+        if live.options.rate is not None:
+            # Not much more than a second's worth: what is held here cannot be sent by another worker.
+            places = min(places, max(1, int(live.options.rate)))
+        taken = self._of[live.options.name]
+        if live.paused is not None or taken > places // 2:
+            return None
+        return Lane(live.options.name, places - taken, live.options.order == "subject")
+
+    def hold(self, claimed: Claimed, live: LiveTarget, seconds: float) -> None:
+        """Keep a delivery until its slot comes, so many seconds from now."""
+        self._turns += 1
+        self._of[claimed.target] += 1
+        heapq.heappush(self._held, _Held(time.monotonic() + seconds, self._turns, claimed, live))
+
+    def ready(self) -> Iterator[tuple[Claimed, LiveTarget]]:
+        """Yield those whose slot has come; whoever takes them starts or drops them."""
+        now = time.monotonic()
+        while self._held and self._held[0].due <= now:
+            held = heapq.heappop(self._held)
+            self._of[held.claimed.target] -= 1
+            yield held.claimed, held.live
+
+    def let_go(self) -> list[Claimed]:
+        """Return what was never started and forget it."""
+        held = [one.claimed for one in self._held]
+        self._of.subtract(claimed.target for claimed in held)
+        self._held.clear()
+        return held
+
+    def next_slot(self) -> float | None:
+        """Return in how many seconds the next slot comes; `None` when nothing is held."""
+        return max(0.0, self._held[0].due - time.monotonic()) if self._held else None
+
+    def start(self, started: Started) -> None:
+        """Count a request that was sent."""
+        self._started[started.claimed.id] = started
+        self._of[started.claimed.target] += 1
+
+    def finish(self, delivery_id: str) -> Started:
+        """Return a request that came back, and free its place."""
+        started = self._started.pop(delivery_id)
+        self._of[started.claimed.target] -= 1
+        return started
+
+    @property
+    def on_their_way(self) -> int:
+        """How many requests have been sent and not come back."""
+        return len(self._started)
