@@ -37,7 +37,7 @@ def configure(style: str, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("uvicorn.access", "kombu", "amqp"):
+    for noisy in ("uvicorn", "alembic", "celery", "kombu", "amqp"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

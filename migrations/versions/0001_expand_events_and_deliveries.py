@@ -55,7 +55,7 @@ def _events() -> None:
         "events",
         sa.Column("seq", SEQ, sa.Identity(), primary_key=True),
         sa.Column("id", ID, nullable=False, unique=True),
-        sa.Column("source", sa.String(64), nullable=False),
+        sa.Column("source", sa.String(256), nullable=False),
         sa.Column("type", sa.String(256), nullable=False),
         sa.Column("subject", sa.String(512)),
         sa.Column("content_type", sa.String(256), nullable=False),

@@ -27,7 +27,7 @@ _TCP_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
 class Limits:
     """Bounds of every request: bytes of a response's body, seconds to connect, the file of trusted authorities."""
 
-    body_limit: int = 64 * KIBIBYTE
+    body_limit: int = 256 * KIBIBYTE
     connect_timeout: float = 10.0
     ca_file: str = certifi.where()
 
