@@ -1,0 +1,69 @@
+"""`GET /api/v1/events` and `/deliveries`."""
+
+from typing import Any
+
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from relay.domain.listing import FILTERS, is_id, show_attempt, show_delivery, show_event
+from relay.web.api.query import page, read_query
+from relay.web.problems import Problem
+
+
+async def list_events(request: Request) -> Response:
+    """Return events, newest first."""
+    filters, cursor, limit = read_query(request.query_params, FILTERS)
+    if cursor is not None and not cursor.isdecimal():
+        raise Problem(400, "cursor: give the next_cursor of the page before")
+    before = None if cursor is None else int(cursor)
+    found = await to_thread.run_sync(request.app.state.parts.events.find, filters, before, limit + 1)
+    listed = page([show_event(event) | {"seq": event.seq} for event in found], limit, "seq")
+    for item in listed["items"]:
+        del item["seq"]
+    return JSONResponse(listed)
+
+
+async def show_one_event(request: Request) -> Response:
+    """Return an event with its deliveries."""
+    parts, event_id = request.app.state.parts, _id(request)
+    event = await to_thread.run_sync(parts.events.get, event_id)
+    if event is None:
+        raise Problem(404, "there is no such event")
+    deliveries = await to_thread.run_sync(parts.deliveries.of_event, event_id)
+    return JSONResponse(show_event(event) | {"deliveries": [show_delivery(delivery) for delivery in deliveries]})
+
+
+async def list_deliveries(request: Request) -> Response:
+    """Return deliveries, newest first."""
+    filters, cursor, limit = read_query(request.query_params, FILTERS)
+    if cursor is not None and not is_id(cursor):
+        raise Problem(400, "cursor: give the next_cursor of the page before")
+    found = await to_thread.run_sync(request.app.state.parts.deliveries.find, filters, cursor, limit + 1)
+    return JSONResponse(page([show_delivery(delivery) for delivery in found], limit, "id"))
+
+
+async def show_one_delivery(request: Request) -> Response:
+    """Return a delivery."""
+    return JSONResponse(show_delivery(await _delivery(request)))
+
+
+async def list_attempts(request: Request) -> Response:
+    """Return a delivery's attempts, oldest first; all of them, there are few."""
+    delivery = await _delivery(request)
+    found = await to_thread.run_sync(request.app.state.parts.deliveries.attempts_of, delivery.id)
+    return JSONResponse({"items": [show_attempt(attempt) for attempt in found], "next_cursor": None})
+
+
+async def _delivery(request: Request) -> Any:
+    found = await to_thread.run_sync(request.app.state.parts.deliveries.get, _id(request))
+    if found is None:
+        raise Problem(404, "there is no such delivery")
+    return found
+
+
+def _id(request: Request) -> str:
+    given: str = request.path_params["id"]
+    if not is_id(given):
+        raise Problem(404, "there is nothing of this id")
+    return given

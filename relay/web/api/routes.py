@@ -1,0 +1,24 @@
+"""The API's paths."""
+
+from starlette.routing import BaseRoute, Mount, Route
+
+from relay.web.api.listings import list_attempts, list_deliveries, list_events, show_one_delivery, show_one_event
+from relay.web.api.publish import publish
+from relay.web.auth import signed_in
+
+
+def routes() -> list[BaseRoute]:
+    """Return the API, every part of it behind the token."""
+    return [
+        Mount(
+            "/api/v1",
+            routes=[
+                Route("/events", signed_in(list_events), methods=["GET"]),
+                Route("/events", signed_in(publish), methods=["POST"]),
+                Route("/events/{id}", signed_in(show_one_event), methods=["GET"]),
+                Route("/deliveries", signed_in(list_deliveries), methods=["GET"]),
+                Route("/deliveries/{id}", signed_in(show_one_delivery), methods=["GET"]),
+                Route("/deliveries/{id}/attempts", signed_in(list_attempts), methods=["GET"]),
+            ],
+        )
+    ]

@@ -1,0 +1,105 @@
+"""The web application: what other services and operators talk to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from anyio import to_thread
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from relay.domain.delivery import Attempt, Delivery
+from relay.domain.event import Event
+from relay.pipeline.accept import Accept
+from relay.pipeline.live import LOOK_EVERY, Following
+from relay.web import problems
+from relay.web.api.routes import routes as api_routes
+from relay.web.gather import Gatherer
+from relay.web.health import alive, ready
+from relay.web.receive import receive
+
+
+class EventReader(Protocol):
+    """Where events are looked up."""
+
+    def get(self, event_id: str) -> Event | None:
+        """Return one event."""
+
+    def find(self, filters: Mapping[str, Any], before: int | None, limit: int) -> list[Event]:
+        """Return events, newest first."""
+
+
+class DeliveryReader(Protocol):
+    """Where deliveries are looked up."""
+
+    def get(self, delivery_id: str) -> Delivery | None:
+        """Return one delivery."""
+
+    def of_event(self, event_id: str) -> list[Delivery]:
+        """Return an event's deliveries."""
+
+    def attempts_of(self, delivery_id: str) -> list[Attempt]:
+        """Return a delivery's attempts."""
+
+    def find(self, filters: Mapping[str, Any], before: str | None, limit: int) -> list[Delivery]:
+        """Return deliveries, newest first."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the web application works with."""
+
+    accept: Accept
+    following: Following
+    events: EventReader
+    deliveries: DeliveryReader
+    schema_pending: Callable[[], bool]
+    api_token: str | None
+
+
+def build(parts: Parts, more: Sequence[BaseRoute] = (), home: str | None = None) -> Starlette:
+    """Return the application; `more` are further routes, `home` is where `/` leads."""
+    routes: list[BaseRoute] = [
+        Route("/in/{source}", receive, methods=["POST"]),
+        Route("/healthz", alive, methods=["GET"]),
+        Route("/readyz", ready, methods=["GET"]),
+        *api_routes(),
+        *more,
+    ]
+    if home is not None:
+        routes.append(Route("/", _leads_to(home), methods=["GET"]))
+    app = Starlette(routes=routes, exception_handlers=problems.HANDLERS, lifespan=_lifespan)
+    app.state.parts = parts
+    app.state.gatherer = Gatherer(parts.accept.keep)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    """Follow the configuration for as long as the application runs, off the event loop."""
+    following: Following = app.state.parts.following
+    await to_thread.run_sync(following.refresh)
+    task = asyncio.create_task(_follow(following))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _follow(following: Following) -> None:
+    while True:
+        await asyncio.sleep(LOOK_EVERY)
+        await to_thread.run_sync(following.refresh)
+
+
+def _leads_to(path: str) -> Callable[[Request], Any]:
+    async def home(_: Request) -> Response:
+        return RedirectResponse(path)
+
+    return home

@@ -1,0 +1,22 @@
+"""Serving the web application with uvicorn."""
+
+import uvicorn
+from starlette.applications import Starlette
+
+SHUTDOWN_SECONDS = 30
+
+
+def serve(app: Starlette, host: str, port: int) -> None:
+    """Serve until told to stop; requests that were read are answered first."""
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        backlog=2048,
+    )
