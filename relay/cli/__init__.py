@@ -1,0 +1,52 @@
+"""The command line: one module for each group of commands."""
+
+import sys
+
+import click
+import typer
+
+from relay.cli import configuration as configuration_commands
+from relay.cli import doctor as doctor_command
+from relay.cli import look as look_commands
+from relay.cli import messages as message_commands
+from relay.cli import replay as replay_command
+from relay.cli import roles as role_commands
+from relay.cli import up as up_command
+from relay.errors import RelayError
+
+app = typer.Typer(
+    name="relay",
+    help="Relay: database changes and inbound webhooks become messages in Google Chat and any other endpoint.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for group in (
+    up_command,
+    role_commands,
+    configuration_commands,
+    message_commands,
+    look_commands,
+    replay_command,
+    doctor_command,
+):
+    group.register(app)
+
+
+def main() -> None:
+    """Run a command. Exit status: 0 done, 1 failed, 2 wrong usage or invalid configuration."""
+    try:
+        status = app(standalone_mode=False)
+    except RelayError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_status)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read the listing has seen enough.
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)

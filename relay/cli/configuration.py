@@ -1,0 +1,55 @@
+"""`relay check` and `relay apply`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from relay import wiring
+from relay.cli.output import Json, print_json
+from relay.errors import UsageError
+
+File = Annotated[Path | None, typer.Argument(help="The configuration; RELAY_CONFIG or ./relay.toml if not given.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(check)
+    app.command()(apply)
+
+
+def check(file: File = None) -> None:
+    """Validate a configuration without touching anything."""
+    relay = wiring.current()
+    path = _file(relay, file)
+    found = relay.configurator.check(path)
+    counts = {
+        "sources": len(found.sources),
+        "databases": len(found.databases),
+        "targets": len(found.targets),
+        "routes": len(found.routes),
+    }
+    print(f"{path} is valid: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+
+
+def apply(
+    file: File = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and change nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print what a configuration changes (+ add, ~ change, - remove) and put it into force."""
+    relay = wiring.current()
+    plan = relay.configurator.apply(_file(relay, file), dry_run=dry_run)
+    if as_json:
+        fields = ("sign", "kind", "name", "detail")
+        changes = [{name: getattr(change, name) for name in fields} for change in plan.changes]
+        print_json({"applied": not dry_run, "changes": changes})
+    else:
+        print(plan)
+
+
+def _file(relay: wiring.Relay, given: Path | None) -> Path:
+    path = given or relay.settings.config_file
+    if path is None:
+        raise UsageError("there is no relay.toml here", hint="name a file, or set RELAY_CONFIG")
+    return path

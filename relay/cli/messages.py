@@ -1,0 +1,122 @@
+"""`relay emit`, `send` and `explain`."""
+
+import json
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from relay import wiring
+from relay.cli.output import Json, print_fields, print_json
+from relay.domain.event import Event
+from relay.domain.listing import is_id, show_attempt
+from relay.errors import NotFound, RelayError, UsageError
+from relay.pipeline.accept import read_cloudevent, record
+from relay.pipeline.preview import explain as explain_event
+from relay.pipeline.preview import send_test
+
+TEST_TYPE = "relay.test"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(emit)
+    app.command()(send)
+    app.command()(explain)
+
+
+def emit(
+    type_: Annotated[str, typer.Argument(metavar="TYPE", help="The event's type, such as orders.paid.")],
+    source: Annotated[str, typer.Option(help="Where it comes from.")] = "cli",
+    subject: Annotated[str | None, typer.Option(help="What it is about, such as orders/42.")] = None,
+    data: Annotated[str, typer.Option(help="JSON, @FILE, or - for standard input.")] = "null",
+    as_json: Json = False,
+) -> None:
+    """Record one event and print its id."""
+    event = record(type_, source, subject, _json(_text(data)), datetime.now(UTC))
+    (known,) = wiring.current().accept.keep([event])
+    if as_json:
+        print_json({"id": known})
+    else:
+        print(known)
+
+
+def send(
+    target: Annotated[str, typer.Argument(help="The target's name.")],
+    text: Annotated[str | None, typer.Argument(help="What to say; the target's own card if not given.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Send one test message now and print the attempt."""
+    relay = wiring.current()
+    event = record(TEST_TYPE, "relay", None, {"message": text or "A test message of the relay."}, datetime.now(UTC))
+    attempt = show_attempt(send_test(relay.following.refresh(), target, event, text, relay.transport))
+    del attempt["number"]
+    if as_json:
+        print_json(attempt)
+    else:
+        print_fields(attempt)
+    if attempt["outcome"] != "delivered":
+        raise RelayError(f"{target} did not take it: {attempt['error']}")
+
+
+def explain(
+    event: Annotated[str, typer.Argument(metavar="EVENT_ID|@FILE", help="A stored event, or one in a JSON file.")],
+    as_json: Json = False,
+) -> None:
+    """Say which routes match an event, why the others do not, and show each message as it would be sent."""
+    relay = wiring.current()
+    explanations, previews = explain_event(relay.following.refresh(), _event(relay, event))
+    if as_json:
+        print_json({"routes": [asdict(one) for one in explanations], "messages": [asdict(one) for one in previews]})
+        return
+    for one in explanations:
+        told = f" -> {', '.join(one.targets)}" if one.targets else ""
+        print(f"{'+' if one.matched else '-'} {one.route}{told}" + (f": {one.reason}" if one.reason else ""))
+    for preview in previews:
+        print(f"\n{preview.target} (route {preview.route})")
+        for name, value in preview.headers.items():
+            print(f"  {name}: {value}")
+        print(f"  {preview.body}")
+
+
+def _event(relay: wiring.Relay, given: str) -> Event:
+    if given.startswith("@"):
+        return _from_file(_json(_text(given)))
+    found = relay.events.get(given) if is_id(given) else None
+    if found is None:
+        raise NotFound(f"there is no event {given}", hint="give an event's id, or @FILE")
+    return found
+
+
+def _from_file(document: Any) -> Event:
+    """Return the event of a CloudEvent, or of an object with `type` and, if need be, `source`, `subject`, `data`."""
+    now = datetime.now(UTC)
+    if isinstance(document, dict) and "specversion" in document:
+        return read_cloudevent(document, now)
+    if not isinstance(document, dict) or not isinstance(document.get("type"), str):
+        raise UsageError("the file holds no event", hint='{"type": "orders.paid", "source": "shop", "data": {...}}')
+    subject = document.get("subject")
+    if not isinstance(subject, str | None):
+        raise UsageError("the event's subject is text")
+    return record(document["type"], str(document.get("source", "cli")), subject, document.get("data"), now)
+
+
+def _text(given: str) -> str:
+    if given == "-":
+        return sys.stdin.read()
+    if not given.startswith("@"):
+        return given
+    try:
+        return Path(given[1:]).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{given[1:]} cannot be read: {getattr(error, 'strerror', 'not text')}") from None
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"not JSON: {error}", hint="quote it for the shell, or use @FILE") from None

@@ -1,0 +1,50 @@
+"""`relay web`, `worker`, `beat` and `migrate`: one role each, for production."""
+
+from typing import Annotated
+
+import typer
+
+from relay import wiring
+from relay.queue.run import run_beat, run_worker
+from relay.store.migrate import migrate as run_migrations
+from relay.web.serve import serve
+
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Port = Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(web)
+    app.command()(worker)
+    app.command()(beat)
+    app.command()(migrate)
+
+
+def web(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+    """Serve the inbound endpoint and the API."""
+    relay = wiring.current()
+    if relay.settings.config_file is not None:
+        relay.configurator.apply(relay.settings.config_file)
+    serve(relay.web(), host, port)
+
+
+def worker(
+    workers: Annotated[int, typer.Option(help="How many processes deliver.", min=1, max=256)] = 2,
+    pool: Annotated[str, typer.Option(help="Celery's pool: prefork, threads or solo.")] = "prefork",
+) -> None:
+    """Run a Celery worker."""
+    run_worker(wiring.current().worker(), workers, pool)
+
+
+def beat() -> None:
+    """Run Celery beat: the sweep, once a second. One is enough for all workers; more do no harm."""
+    run_beat(wiring.current().worker())
+
+
+def migrate(
+    revision: Annotated[str, typer.Argument(help="The revision to go to, up or down.")] = "head",
+) -> None:
+    """Bring the database's schema up to date; safe to run twice, and from two machines at once."""
+    run_migrations(wiring.current().database, revision)
+    print("the database is up to date" if revision == "head" else f"the database is at {revision}")

@@ -1,0 +1,157 @@
+"""`relay up`: everything in one command."""
+
+import fcntl
+import os
+import secrets
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from relay import config, log, wiring
+from relay.cli import valkey
+from relay.cli.supervisor import Child, Supervisor
+from relay.demo.configuration import configuration as demo_configuration
+from relay.errors import RelayError
+from relay.secrets import Sealer
+from relay.store.migrate import migrate
+
+READY_SECONDS = 60.0
+WORKER_GRACE = 40.0
+"""Longer than requests under way are given."""
+
+_RELAY = (sys.executable, "-m", "relay")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(up)
+
+
+def up(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(help="How many processes deliver.", min=1, max=256)] = 2,
+    demo: Annotated[bool, typer.Option("--demo", help="Add a small shop, a source and a sandbox space.")] = False,
+) -> None:
+    """Run everything: migrations, web, workers and beat, on SQLite and an embedded Valkey unless told otherwise."""
+    settings = config.load()
+    log.configure(settings.log_format)
+    data_dir = settings.data_dir.absolute()
+    config.make_private(data_dir)
+    with _only_one(data_dir):
+        _check_free(host, port)
+        _prepare_environment(settings, data_dir, host, port, demo=demo)
+        fresh = _make_token(settings, data_dir)
+        supervisor = Supervisor()
+        supervisor.follow_signals()
+        try:
+            _start(supervisor, data_dir, host, port, workers, demo=demo)
+            if supervisor.wait_for(lambda: _is_ready(host, port), READY_SECONDS):
+                _greet(data_dir, fresh, demo=demo)
+            supervisor.run()
+        finally:
+            supervisor.stop()
+
+
+@contextmanager
+def _only_one(data_dir: Path) -> Iterator[None]:
+    with (data_dir / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RelayError(
+                f"another `relay up` uses {data_dir}", hint="stop it, or set RELAY_DATA_DIR to another place"
+            ) from None
+        yield
+
+
+def _check_free(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise RelayError(
+                f"cannot listen on {host}:{port}: {error.strerror}", hint="choose another --port"
+            ) from None
+
+
+def _prepare_environment(settings: config.Settings, data_dir: Path, host: str, port: int, *, demo: bool) -> None:
+    """Say to the children, by their environment, what this command decided."""
+    os.environ["RELAY_DATA_DIR"] = str(data_dir)
+    here = f"127.0.0.1:{port}" if host == "0.0.0.0" else f"{host}:{port}"  # noqa: S104  compared, not bound
+    os.environ.setdefault("RELAY_BASE_URL", f"http://{here}")
+    if demo:
+        os.environ["RELAY_SANDBOX"] = "true"
+        os.environ["RELAY_EGRESS_ALLOW"] = ",".join((*settings.egress_allow, here))
+    if not settings.secret_keys and not (data_dir / "secret-keys").exists():
+        config.keep(data_dir, "secret-keys", Sealer.new_key())
+
+
+def _make_token(settings: config.Settings, data_dir: Path) -> str | None:
+    """Make the first API token if there is none yet, and return it."""
+    if settings.token:
+        return None
+    token = "relay_" + secrets.token_urlsafe(32)
+    config.keep(data_dir, "api-token", token)
+    return token
+
+
+def _start(supervisor: Supervisor, data_dir: Path, host: str, port: int, workers: int, *, demo: bool) -> None:
+    if config.load().broker_url is None:
+        server, url = valkey.child(data_dir)
+        supervisor.start(server)
+        if not supervisor.wait_for(lambda: valkey.answers(url), READY_SECONDS):
+            raise RelayError("the embedded Valkey does not answer", hint="its log above says why")
+    relay = wiring.current()
+    migrate(relay.database)
+    _configure(relay, data_dir, demo=demo)
+    relay.database.dispose()
+    supervisor.start(Child("worker", (*_RELAY, "worker", f"--workers={workers}"), grace=WORKER_GRACE))
+    supervisor.start(Child("beat", (*_RELAY, "beat")))
+    supervisor.start(Child("web", (*_RELAY, "web", f"--host={host}", f"--port={port}"), grace=WORKER_GRACE))
+    if demo:
+        shop = (sys.executable, "-m", "relay.demo", _shop_url(data_dir))
+        supervisor.start(Child("shop", shop, env={"RELAY_BROKER_URL": relay.settings.broker}))
+
+
+def _configure(relay: wiring.Relay, data_dir: Path, *, demo: bool) -> None:
+    path = relay.settings.config_file
+    if path is not None:
+        relay.configurator.apply(path)
+    elif demo:
+        text = demo_configuration(relay.settings.base_url, _shop_url(data_dir))
+        config.keep(data_dir, "demo.toml", text)
+        relay.configurator.apply_text(text, "demo.toml")
+
+
+def _shop_url(data_dir: Path) -> str:
+    return f"sqlite:///{data_dir / 'shop.sqlite3'}"
+
+
+def _is_ready(host: str, port: int) -> bool:
+    place = f"[{host}]" if ":" in host else host
+    try:
+        with urllib.request.urlopen(f"http://{place}:{port}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _greet(data_dir: Path, fresh: str | None, *, demo: bool) -> None:
+    base = os.environ["RELAY_BASE_URL"]
+    token = fresh or f"in {data_dir / 'api-token'}, or what RELAY_API_TOKEN says"
+    lines = [f"Relay is up:   {base}"]
+    if demo:
+        lines += [f"Sandbox space: {base}/sandbox", f"Configuration: {data_dir / 'demo.toml'} (copy it to relay.toml)"]
+    lines.append(f"API token:     {token}")
+    path = "in/demo" if demo else "in/SOURCE"
+    lines.append(f"Send an event: curl {base}/{path} -H 'content-type: application/json' -d '{{\"hello\": \"world\"}}'")
+    print("\n" + "\n".join(lines) + "\n", flush=True)

@@ -1,0 +1,192 @@
+"""Where the parts meet: the one module that knows the concrete things."""
+
+import os
+import threading
+from functools import cached_property
+
+import redis
+from celery import Celery
+from starlette.applications import Starlette
+
+from relay import config, log, plugins
+from relay.domain.database import Database as DatabaseSpec
+from relay.outbound.guard import Guard
+from relay.outbound.pacing import Pacing
+from relay.outbound.transport import Transport
+from relay.pipeline.accept import Accept
+from relay.pipeline.collect import Collect
+from relay.pipeline.configure.apply import Configurator
+from relay.pipeline.deliver import Deliver
+from relay.pipeline.fan_out import FanOut
+from relay.pipeline.line import Line
+from relay.pipeline.live import Following
+from relay.pipeline.replay import Replay
+from relay.pipeline.sweep import Sweep
+from relay.queue import tasks
+from relay.queue.app import build as build_celery
+from relay.queue.nudges import Nudges, connect
+from relay.queue.shutdown import Stopping
+from relay.secrets import Sealer
+from relay.store import migrate
+from relay.store.configuration import ConfigurationStore
+from relay.store.database import Database
+from relay.store.deliveries import Deliveries
+from relay.store.events import Events
+from relay.store.outbox import Outbox
+from relay.web import app as web_app
+from relay.web.sandbox import Sandbox, mounted
+
+_CONNECTIONS = 10
+
+# Made before a worker forks, so that its children share it.
+_stopping = Stopping()
+
+
+class Relay:
+    """Everything one process works with; each part is made when it is first asked for."""
+
+    def __init__(self, settings: config.Settings) -> None:
+        self.settings = settings
+        self.plugins = plugins.discover()
+        self._of_thread = threading.local()
+
+    @cached_property
+    def database(self) -> Database:
+        """The relay's own database."""
+        return Database(self.settings.database, pool_size=_CONNECTIONS)
+
+    @cached_property
+    def events(self) -> Events:
+        """Where events are kept."""
+        return Events(self.database)
+
+    @cached_property
+    def deliveries(self) -> Deliveries:
+        """Where deliveries are kept."""
+        return Deliveries(self.database)
+
+    @cached_property
+    def configuration(self) -> ConfigurationStore:
+        """Where the configuration is kept."""
+        return ConfigurationStore(self.database, lambda: Sealer(self.settings.keys), self.plugins)
+
+    @cached_property
+    def configurator(self) -> Configurator:
+        """What checks and applies relay.toml."""
+        return Configurator(self.configuration, self.plugins)
+
+    @cached_property
+    def following(self) -> Following:
+        """The configuration in force."""
+        return Following(self.configuration, self.plugins)
+
+    @cached_property
+    def celery(self) -> Celery:
+        """The Celery application that nudges are published with."""
+        return build_celery(self.settings.broker)
+
+    @cached_property
+    def redis(self) -> "redis.Redis | None":
+        """The client of pacing and wake tokens; `None` where there is no Redis."""
+        return connect(self.settings.redis)
+
+    @cached_property
+    def nudges(self) -> Nudges:
+        """What tells workers that there is work."""
+        return Nudges(self.celery, self.redis)
+
+    @cached_property
+    def guard(self) -> Guard:
+        """What says which addresses targets may be at."""
+        return Guard(self.settings.egress_allow)
+
+    @cached_property
+    def accept(self) -> Accept:
+        """The step that stores what comes in."""
+        return Accept(self.events, self.nudges)
+
+    @cached_property
+    def collect(self) -> Collect:
+        """The step that empties outboxes."""
+        return Collect(Outbox("relay", self.database), _open_outbox, self.events, self.following)
+
+    @cached_property
+    def fan_out(self) -> FanOut:
+        """The step that routes."""
+        return FanOut(self.events, self.following)
+
+    @cached_property
+    def deliver(self) -> Deliver:
+        """The step that delivers."""
+        return Deliver(
+            deliveries=self.deliveries,
+            configuration=self.configuration,
+            following=self.following,
+            transport=self.transport,
+            pacer=Pacing(self.redis),
+            nudge=self.nudges,
+            stopping=_stopping,
+        )
+
+    @cached_property
+    def line(self) -> Line:
+        """The steps in their order."""
+        sweep = Sweep(self.collect, self.fan_out, self.deliver, self.deliveries, self.nudges)
+        return Line(self.collect, self.fan_out, self.deliver, sweep, self.nudges)
+
+    @cached_property
+    def replay(self) -> Replay:
+        """The step that sends again."""
+        return Replay(self.events, self.deliveries, self.nudges)
+
+    def transport(self) -> Transport:
+        """Return this thread's transport; one that a failed drain left requests in is replaced."""
+        known: Transport | None = getattr(self._of_thread, "transport", None)
+        if known is not None and known.in_flight:
+            known.close()
+            known = None
+        if known is None:
+            known = self._of_thread.transport = Transport(self.guard)
+        return known
+
+    def web(self) -> Starlette:
+        """Return the web application."""
+        parts = web_app.Parts(
+            accept=self.accept,
+            following=self.following,
+            events=self.events,
+            deliveries=self.deliveries,
+            schema_pending=lambda: migrate.pending(self.database),
+            api_token=self.settings.token,
+        )
+        if not self.settings.sandbox:
+            return web_app.build(parts)
+        hint = (
+            f"curl {self.settings.base_url}/in/demo -H 'content-type: application/json' -d '{{\"hello\": \"world\"}}'"
+        )
+        return web_app.build(parts, mounted(Sandbox(hint=hint)), home="/sandbox")
+
+    def worker(self) -> Celery:
+        """Return the Celery application with its tasks, for a worker or beat to run."""
+        tasks.register(self.celery, lambda: current().line)
+        _stopping.follow()
+        return self.celery
+
+
+_current: tuple[int, Relay] | None = None
+_lock = threading.Lock()
+
+
+def current() -> Relay:
+    """Return the parts of this process; a forked child gets its own."""
+    global _current
+    with _lock:
+        if _current is None or _current[0] != os.getpid():
+            settings = config.load()
+            log.configure(settings.log_format)
+            _current = (os.getpid(), Relay(settings))
+        return _current[1]
+
+
+def _open_outbox(database: DatabaseSpec) -> Outbox:
+    return Outbox(database.name, Database(database.url.get_secret_value(), pool_size=1, foreign=True))
