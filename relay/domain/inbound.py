@@ -182,3 +182,13 @@ def moment(text: Any) -> datetime | None:
         return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def epoch(number: Any, per_second: int = 1) -> datetime | None:
+    """Return the time that so many seconds (or parts of one) after 1970 make, in UTC; `None` for what is no number."""
+    if not isinstance(number, int | float) or isinstance(number, bool):
+        return None
+    try:
+        return datetime.fromtimestamp(number / per_second, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
