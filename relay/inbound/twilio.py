@@ -1,0 +1,98 @@
+"""Twilio."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+from relay.domain.inbound import Answer, Inbound, Provider, Reading, SignedOptions, SourceOptions, first_text
+from relay.errors import BadSignature
+from relay.signing import base64_digest, require, same
+
+SIGNATURE = "x-twilio-signature"
+IDEMPOTENCY = "i-twilio-idempotency-token"
+FORM = "application/x-www-form-urlencoded"
+BODY_DIGEST = "bodySHA256"
+DEFAULT_PORTS = {"https": 443, "http": 80}
+MAX_FIELDS = 1000
+
+
+class Twilio:
+    """Webhooks of Twilio: messages, calls and their status.
+
+    `secret` is the account's auth token. Twilio signs its own idea of the address: it must be the one under which the
+    relay is reached, query included. The event type is `twilio.message`, `twilio.call` or, for anything else,
+    `twilio.event`; the status is in the data. The subject is the id of the message or call.
+    """
+
+    kind: ClassVar[str] = "twilio"
+    Options: ClassVar[type[SourceOptions]] = SignedOptions
+
+    def __init__(self, options: SignedOptions) -> None:
+        self._keys = options.keys
+
+    def verify(self, request: Inbound, now: datetime) -> None:
+        """Check the HMAC-SHA1 of address and form fields; of another body, its digest is part of the address."""
+        given = request.proof(SIGNATURE)
+        fields = _signed_fields(request)
+        contents = [(url + fields).encode() for url in _spellings(request.url)]
+        require((base64_digest(key, content, "sha1") for key in self._keys for content in contents), [given])
+
+    def read(self, request: Inbound, data: Any) -> Reading:
+        """Return whether it is a message or a call, and which."""
+        message, call = first_text(data, "MessageSid", "SmsSid"), first_text(data, "CallSid")
+        name = "message" if message else "call" if call else "event"
+        return Reading(type=f"{self.kind}.{name}", dedupe=_dedupe(request, data), subject=message or call)
+
+    def handshake(self, request: Inbound) -> Answer | None:
+        """Twilio has none."""
+        return None
+
+
+def _dedupe(request: Inbound, data: Any) -> str | None:
+    """Return Twilio's token for a delivery. Without it, a message is known by its id and status, a call by nothing.
+
+    One message reports several states, and one call asks several times: neither id alone tells a repeat.
+    """
+    if token := request.headers.get(IDEMPOTENCY):
+        return token
+    message, status = first_text(data, "MessageSid", "SmsSid"), first_text(data, "MessageStatus", "SmsStatus")
+    return f"{message}:{status or ''}" if message else None
+
+
+def _signed_fields(request: Inbound) -> str:
+    """Return what is signed after the address: nothing where the address holds the body's digest, else the fields."""
+    try:
+        digests = parse_qs(urlsplit(request.url).query, max_num_fields=MAX_FIELDS).get(BODY_DIGEST)
+        if digests:
+            if not all(same(sha256(request.body).hexdigest(), digest) for digest in digests):
+                raise BadSignature("the body is not the one that was signed")
+            return ""
+        if request.body and request.content_type.partition(";")[0].strip().lower() != FORM:
+            raise BadSignature("the body is not signed")
+        return _joined(parse_qsl(request.body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS))
+    except ValueError:
+        raise BadSignature("the address or the form cannot be read") from None
+
+
+def _joined(fields: list[tuple[str, str]]) -> str:
+    # Sorted, and each field once: a repeated one is signed once.
+    return "".join(name + value for name, value in sorted(set(fields)))
+
+
+def _spellings(url: str) -> Iterator[str]:
+    """Yield the address as it is, without its default port and with it: Twilio signs one of them."""
+    yield url
+    parts = urlsplit(url)
+    default = DEFAULT_PORTS.get(parts.scheme)
+    if default is None:
+        return
+    suffix = f":{default}"
+    if parts.netloc.endswith(suffix):
+        yield parts._replace(netloc=parts.netloc.removesuffix(suffix)).geturl()
+    elif parts.port is None:
+        yield parts._replace(netloc=parts.netloc + suffix).geturl()
+
+
+PROVIDER: type[Provider] = Twilio
