@@ -1,0 +1,108 @@
+"""SendGrid."""
+
+from base64 import b64decode, b64encode
+from contextlib import suppress
+from datetime import datetime
+from hashlib import sha256
+from typing import Annotated, Any, ClassVar
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+from pydantic import AfterValidator, SecretStr
+
+from relay.domain.inbound import (
+    Answer,
+    Inbound,
+    Provider,
+    Reading,
+    Secrets,
+    SignedOptions,
+    SourceOptions,
+    epoch,
+    first_text,
+    member,
+)
+from relay.errors import BadSignature
+
+SIGNATURE = "x-twilio-email-event-webhook-signature"
+TIMESTAMP = "x-twilio-email-event-webhook-timestamp"
+
+
+def _public_key(text: str) -> EllipticCurvePublicKey:
+    with suppress(ValueError, UnsupportedAlgorithm):
+        key = load_der_public_key(b64decode(text, validate=True))
+        if isinstance(key, EllipticCurvePublicKey):
+            return key
+    raise ValueError("the secret is SendGrid's verification key: base64, without PEM lines")
+
+
+def _usable(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for secret in secrets:
+        _public_key(secret.get_secret_value())
+    return secrets
+
+
+class SendGridOptions(SignedOptions):
+    """Fields of a `sendgrid` source."""
+
+    secret: Annotated[Secrets, AfterValidator(_usable)]
+
+
+class SendGrid:
+    """The event webhook of SendGrid.
+
+    `secret` is the verification key that SendGrid shows once signing is on. One request carries many events: the type
+    is `sendgrid.` and their name, such as `sendgrid.bounce`, or `sendgrid.events` where they differ; the data is the
+    list of them.
+    """
+
+    kind: ClassVar[str] = "sendgrid"
+    Options: ClassVar[type[SourceOptions]] = SendGridOptions
+
+    def __init__(self, options: SendGridOptions) -> None:
+        self._keys = [_public_key(secret) for secret in options.secrets]
+
+    def verify(self, request: Inbound, now: datetime) -> None:
+        """Check the ECDSA signature of time and body. SendGrid bounds no time: repeats are told by the events' ids."""
+        content = request.proof(TIMESTAMP).encode() + request.body
+        signature = request.proof(SIGNATURE)
+        if not any(_signed(key, content, signature) for key in self._keys):
+            raise BadSignature("the signature does not match")
+
+    def read(self, request: Inbound, data: Any) -> Reading:
+        """Return what the events of the body have in common."""
+        events = data if isinstance(data, list) else []
+        names = {first_text(event, "event") for event in events}
+        name = names.pop() if len(names) == 1 else None
+        times = [epoch(member(event, "timestamp")) for event in events]
+        return Reading(
+            type=f"{self.kind}.{name or 'events'}",
+            dedupe=_dedupe([first_text(event, "sg_event_id") for event in events]),
+            occurred_at=min((time for time in times if time is not None), default=None),
+        )
+
+    def handshake(self, request: Inbound) -> Answer | None:
+        """SendGrid has none."""
+        return None
+
+
+def _dedupe(ids: list[str | None]) -> str | None:
+    known = [event_id for event_id in ids if event_id]
+    if len(known) <= 1:
+        return known[0] if known else None
+    return sha256("\n".join(known).encode(errors="replace")).hexdigest()
+
+
+def _signed(key: EllipticCurvePublicKey, content: bytes, signature: str) -> bool:
+    try:
+        raw = b64decode(signature, validate=True)
+        key.verify(raw, content, ECDSA(SHA256()))
+    except (ValueError, InvalidSignature):
+        return False
+    # Base64 leaves bits unused at its end: only one spelling of a signature counts.
+    return b64encode(raw).decode() == signature
+
+
+PROVIDER: type[Provider] = SendGrid
