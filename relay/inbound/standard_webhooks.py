@@ -1,76 +1,20 @@
 """Standard Webhooks."""
 
-from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import ClassVar
 
-from pydantic import AfterValidator, SecretStr
-
-from relay.domain.inbound import (
-    Answer,
-    Inbound,
-    Provider,
-    Reading,
-    Secrets,
-    SourceOptions,
-    TimedOptions,
-    first_text,
-    moment,
-)
-from relay.signing import check_standard_secret, require_standard, require_timely
-
-FAMILIES = ("webhook-", "svix-")
-"""What the three headers begin with: the specification's own names, and those of Svix, where they come from."""
+from relay.domain.inbound import Provider
+from relay.domain.standard import StandardProvider
 
 
-def _usable(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-    for secret in secrets:
-        check_standard_secret(secret.get_secret_value())
-    return secrets
+class StandardWebhooks(StandardProvider):
+    """Webhooks of everybody who signs as standardwebhooks.com describes.
 
-
-class StandardOptions(TimedOptions):
-    """Fields of a `standard_webhooks` source."""
-
-    secret: Annotated[Secrets, AfterValidator(_usable)]
-
-
-class StandardWebhooksProvider:
-    """Webhooks of everybody who signs as standardwebhooks.com describes, or through Svix.
-
-    `secret` is `whsec_...` or a public key, `whpk_...`; a list may mix them. The event type is the body's `type`, and
+    `secret` is `whsec_...` or a public key, `whpk_...`; a list may mix them. The headers are `webhook-id`,
+    `webhook-timestamp` and `webhook-signature`, or those of Svix. The event type is the body's `type`, and
     `standard_webhooks.event` where it has none; the time is the body's `timestamp`.
     """
 
     kind: ClassVar[str] = "standard_webhooks"
-    Options: ClassVar[type[SourceOptions]] = StandardOptions
-
-    def __init__(self, options: StandardOptions) -> None:
-        self._secrets = options.secrets
-        self._tolerance = options.tolerance
-
-    def verify(self, request: Inbound, now: datetime) -> None:
-        """Check that one of the signatures covers id, timestamp and body, and that the time is near."""
-        family = _family(request)
-        timestamp = request.proof(family + "timestamp")
-        require_timely(timestamp, now, self._tolerance)
-        signatures = request.proof(family + "signature").split(" ")
-        require_standard(self._secrets, request.proof(family + "id"), timestamp, request.body, signatures)
-
-    def read(self, request: Inbound, data: Any) -> Reading:
-        """Return what the body says of itself; the id is the sender's."""
-        return Reading(
-            type=first_text(data, "type") or f"{self.kind}.event",
-            dedupe=request.headers[_family(request) + "id"],
-            occurred_at=moment(first_text(data, "timestamp")),
-        )
-
-    def handshake(self, request: Inbound) -> Answer | None:
-        """Standard Webhooks has none."""
-        return None
 
 
-def _family(request: Inbound) -> str:
-    return next((family for family in FAMILIES if family + "signature" in request.headers), FAMILIES[0])
-
-
-PROVIDER: type[Provider] = StandardWebhooksProvider
+PROVIDER: type[Provider] = StandardWebhooks

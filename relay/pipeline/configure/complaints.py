@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from relay.domain.names import NAME
 from relay.pipeline.configure.positions import Key
 
-SHOWN = 12
+SHOWN = 24
 """As many choices a hint lists; past it, it would not be read."""
 
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from relay.domain.inbound import Inbound
+from relay.domain.standard import StandardOptions
 from relay.errors import BadSignature
-from relay.inbound.standard_webhooks import StandardOptions, StandardWebhooksProvider
+from relay.inbound.standard_webhooks import StandardWebhooks
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PUBLIC_KEY = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
@@ -16,10 +17,10 @@ V1A = "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwV
 NOW = datetime.fromtimestamp(1614265330, UTC)
 
 
-def provider(secret: Any) -> StandardWebhooksProvider:
+def provider(secret: Any) -> StandardWebhooks:
     """Return a provider with this secret or list of secrets."""
     fields = {"name": "sender", "verify": "standard_webhooks", "secret": secret}
-    return StandardWebhooksProvider(StandardOptions.model_validate(fields))
+    return StandardWebhooks(StandardOptions.model_validate(fields))
 
 
 def request(signature: str) -> Inbound:

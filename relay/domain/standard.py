@@ -1,0 +1,59 @@
+"""Standard Webhooks as they come in: one way of signing under several names."""
+
+from datetime import datetime
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, SecretStr
+
+from relay.domain.inbound import Answer, Inbound, Reading, Secrets, SourceOptions, TimedOptions, first_text, moment
+from relay.signing import check_standard_secret, require_standard, require_timely
+
+FAMILIES = ("webhook-", "svix-")
+"""What the three headers begin with: the specification's own names, and those of Svix, where they come from."""
+
+
+def _usable(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for secret in secrets:
+        check_standard_secret(secret.get_secret_value())
+    return secrets
+
+
+class StandardOptions(TimedOptions):
+    """Fields of a source that signs so: every secret is `whsec_...` or a public key, `whpk_...`."""
+
+    secret: Annotated[Secrets, AfterValidator(_usable)]
+
+
+class StandardProvider:
+    """What providers of Standard Webhooks share; each has a `kind` of its own."""
+
+    kind: ClassVar[str]
+    Options: ClassVar[type[SourceOptions]] = StandardOptions
+
+    def __init__(self, options: StandardOptions) -> None:
+        self._secrets = options.secrets
+        self._tolerance = options.tolerance
+
+    def verify(self, request: Inbound, now: datetime) -> None:
+        """Check that one of the signatures covers id, timestamp and body, and that the time is near."""
+        family = _family(request)
+        timestamp = request.proof(family + "timestamp")
+        require_timely(timestamp, now, self._tolerance)
+        signatures = request.proof(family + "signature").split(" ")
+        require_standard(self._secrets, request.proof(family + "id"), timestamp, request.body, signatures)
+
+    def read(self, request: Inbound, data: Any) -> Reading:
+        """Return what the body says of itself; the id is the sender's."""
+        return Reading(
+            type=first_text(data, "type") or f"{self.kind}.event",
+            dedupe=request.headers[_family(request) + "id"],
+            occurred_at=moment(first_text(data, "timestamp")),
+        )
+
+    def handshake(self, request: Inbound) -> Answer | None:
+        """Standard Webhooks has none."""
+        return None
+
+
+def _family(request: Inbound) -> str:
+    return next((family for family in FAMILIES if family + "signature" in request.headers), FAMILIES[0])
