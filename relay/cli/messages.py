@@ -37,7 +37,9 @@ def emit(
 ) -> None:
     """Record one event and print its id."""
     event = record(type_, source, subject, _json(_text(data)), datetime.now(UTC))
-    (known,) = wiring.current().accept.keep([event])
+    accept = wiring.current().accept
+    (known,) = accept.store([event])
+    accept.announce()
     if as_json:
         print_json({"id": known})
     else:

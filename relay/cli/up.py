@@ -47,6 +47,8 @@ def up(
     config.make_private(data_dir)
     with _only_one(data_dir):
         _check_free(host, port)
+        if settings.config_file is not None:
+            wiring.Relay(settings).configurator.check(settings.config_file)
         _prepare_environment(settings, data_dir, host, port, demo=demo)
         fresh = _make_token(settings, data_dir)
         supervisor = Supervisor()

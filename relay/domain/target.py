@@ -37,6 +37,7 @@ class Message:
 
     `id` is the `webhook-id`. `text` is the route's template rendered, `None` where the route has none and the kind
     shows its own card. `thread` groups messages in a conversation. `link` leads to the event in the relay, if known.
+    `earlier` counts the attempts made before the delivery was last replayed: the same for each try of one sending.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Message:
     thread: str | None = None
     link: str | None = None
     notice: str | None = None
+    earlier: int = 0
 
 
 @dataclass(frozen=True, slots=True)

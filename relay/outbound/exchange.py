@@ -10,6 +10,7 @@ import certifi
 import pycurl
 import requests
 
+from relay import __version__
 from relay.outbound import failures
 from relay.outbound.failures import Failure
 from relay.outbound.guard import Guard
@@ -19,6 +20,9 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BODILESS = frozenset({"GET", "HEAD"})
 KIBIBYTE = 1024
 UNANSWERED_MS = 20_000
+USER_AGENT = f"Relay/{__version__}"
+"""Some receivers turn away whoever does not say who they are."""
+
 # A kept HTTP/2 connection outlives the timeouts of its requests: one that nobody acknowledges must end on its own.
 _TCP_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
 
@@ -59,7 +63,7 @@ class Exchange:
         curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
         curl.setopt(pycurl.CAINFO, limits.ca_file)
         curl.setopt(pycurl.MAXFILESIZE, limits.body_limit)
-        curl.setopt(pycurl.USERAGENT, "")
+        curl.setopt(pycurl.USERAGENT, USER_AGENT)
         curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
         # A list's own append: no Python runs for each line and block.
         curl.setopt(pycurl.HEADERFUNCTION, self._head.append)

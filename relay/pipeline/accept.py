@@ -1,7 +1,7 @@
 """Accept: a request of another service becomes an event, or a clear no."""
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
@@ -60,20 +60,19 @@ def record(event_type: str, source: str, subject: str | None, data: Any, now: da
 
 
 class Accept:
-    """Stores what was read, a group at a time, and nudges."""
+    """Stores what was read, a group at a time; what is stored is announced."""
 
-    def __init__(
-        self, events: EventStore, nudge: Nudge, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, events: EventStore, nudge: Nudge) -> None:
         self._events = events
         self._nudge = nudge
-        self.now = now
 
-    def keep(self, batch: Sequence[Event]) -> list[str]:
-        """Store events in one transaction, then nudge; return the id each is known by. Raises `StoreUnavailable`."""
-        ids = self._events.add(batch)
+    def store(self, batch: Sequence[Event]) -> list[str]:
+        """Store events in one transaction; return the id each is known by. Raises `StoreUnavailable`."""
+        return self._events.add(batch)
+
+    def announce(self) -> None:
+        """Nudge whoever routes. May take seconds while the broker is frozen: nobody should wait for it."""
         self._nudge.fan_out()
-        return ids
 
 
 def _attribute(envelope: dict[str, Any], name: str) -> str:

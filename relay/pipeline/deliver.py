@@ -148,7 +148,8 @@ class _Drain:
         at = datetime.now(UTC)
         route = self._parts.following.latest.router.named(claimed.route)
         try:
-            message = compose(route, claimed.event, live.target, webhook_id(claimed.event.id, claimed.target), at)
+            identity = webhook_id(claimed.event.id, claimed.target)
+            message = compose(route, claimed.event, live.target, identity, at, claimed.attempts - claimed.tries)
             request = live.target.render(message)
         except Exception as error:  # noqa: BLE001  one message that cannot be made must not hold up the others
             self._fault(claimed, live, at, error)

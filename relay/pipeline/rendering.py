@@ -78,7 +78,9 @@ def default_thread(event: Event) -> str | None:
     return f"{event.source}/{event.subject}"
 
 
-def compose(route: CompiledRoute | None, event: Event, target: Target, message_id: str, sent_at: datetime) -> Message:
+def compose(
+    route: CompiledRoute | None, event: Event, target: Target, message_id: str, sent_at: datetime, earlier: int = 0
+) -> Message:
     """Return the message that tells `target` of the event; `message_id` is its `webhook-id`.
 
     A template that fails costs the words, not the news: the kind's own card tells the event, with a notice. So it
@@ -94,4 +96,5 @@ def compose(route: CompiledRoute | None, event: Event, target: Target, message_i
             thread = route.thread(event)
         except TemplateFailed as failure:
             failures.append(f"The thread of route {route.route.name} failed: {failure}")
-    return Message(message_id, event, sent_at, text=text, thread=thread, notice=" ".join(failures) or None)
+    notice = " ".join(failures) or None
+    return Message(message_id, event, sent_at, text=text, thread=thread, notice=notice, earlier=earlier)

@@ -74,7 +74,7 @@ def build(parts: Parts, more: Sequence[BaseRoute] = (), home: str | None = None)
         routes.append(Route("/", _leads_to(home), methods=["GET"]))
     app = Starlette(routes=routes, exception_handlers=problems.HANDLERS, lifespan=_lifespan)
     app.state.parts = parts
-    app.state.gatherer = Gatherer(parts.accept.keep)
+    app.state.gatherer = Gatherer(parts.accept.store, parts.accept.announce)
     return app
 
 

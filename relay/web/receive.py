@@ -1,5 +1,6 @@
 """`POST /in/{source}`: the one endpoint for other services."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
@@ -21,7 +22,7 @@ async def receive(request: Request) -> Response:
     parts: Parts = request.app.state.parts
     source = await _source(parts, request.path_params["source"])
     body = await read_body(request, source.options.max_body)
-    got = read(source, _inbound(request, body), parts.accept.now())
+    got = read(source, _inbound(request, body), datetime.now(UTC))
     if isinstance(got, Answer):
         return Response(got.body, got.status, media_type=got.content_type)
     known = await request.app.state.gatherer.add(got)

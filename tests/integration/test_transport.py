@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import requests
 
+from relay.outbound.exchange import USER_AGENT
 from relay.outbound.failures import Failure, Kind
 from relay.outbound.guard import Guard
 from relay.outbound.transport import Limits, Outgoing, Reply, Transport
@@ -79,13 +80,13 @@ def test_response_behaves(transport: Transport, sink: Sink) -> None:
 
 
 def test_what_arrives_is_what_was_prepared(transport: Transport, sink: Sink) -> None:
-    """Method, target, body and headers arrive as prepared, with nothing added but Host."""
+    """Method, target, body and headers arrive as prepared, with nothing added but Host and who sends."""
     headers = {"webhook-id": "1", "Empty": "", "Latin": "grüße", "Bytes": b"\xff"}
     for method in ("POST", "PUT", "PATCH", "DELETE", "GET", "POST"):
         one = outgoing(sink.url("/any?x=%20"), method=method, headers=headers)
         assert response(transport, one).text == "ok"
         received = sink.requests()[-1]
-        expected = {"host": f"127.0.0.1:{sink.port}", "content-length": str(len(BODY))}
+        expected = {"host": f"127.0.0.1:{sink.port}", "content-length": str(len(BODY)), "user-agent": USER_AGENT}
         expected |= {"webhook-id": "1", "empty": "", "latin": "grüße", "bytes": "\xff"}
         assert (received.method, received.target, received.body) == (method, "/any?x=%20", BODY)
         assert received.headers == expected

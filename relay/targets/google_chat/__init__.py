@@ -90,7 +90,8 @@ class GoogleChatTarget:
 
     def render(self, message: Message) -> requests.Request:
         """Return the request that posts the message, its text if it has one and else the default card."""
-        params = {"requestId": str(uuid5(_NAMESPACE, message.id))}
+        # A retry that lands twice shows once; a replay is meant to be seen again.
+        params = {"requestId": str(uuid5(_NAMESPACE, f"{message.id} {message.earlier}"))}
         extra: dict[str, Any] = {}
         if key := _thread_key(message.thread):
             params["messageReplyOption"] = REPLY

@@ -16,9 +16,7 @@ def read_query(query: QueryParams, known: Sequence[str]) -> tuple[dict[str, Any]
     """Return filters, where to go on, and the limit. Raises `Problem` 400 for what is unknown or unreadable."""
     unknown = query.keys() - {*known, "limit", "cursor"}
     if unknown:
-        raise Problem(
-            400, f"unknown filter {min(unknown)}: there are {', '.join(sorted(known))}, limit and cursor"
-        )
+        raise Problem(400, f"unknown filter {min(unknown)}: there are {', '.join(sorted(known))}, limit and cursor")
     try:
         filters = filters_of({name: query[name] for name in known if name in query})
     except UsageError as error:

@@ -216,3 +216,11 @@ def test_options_are_checked() -> None:
 def test_the_limit_is_chats() -> None:
     """The budget that messages are cut to is the one the check enforces."""
     assert (MESSAGE_BYTES, TEXT_UNITS <= chat_schema.TEXT_UNITS) == (chat_schema.MESSAGE_BYTES, True)
+
+
+def test_a_retry_is_told_from_a_replay() -> None:
+    """A retry asks for the same message again, under the same request id; a replay asks for a new one."""
+    ids = [
+        target().render(Message("e1_room", event({}), AT, earlier=earlier)).params["requestId"] for earlier in (0, 0, 3)
+    ]
+    assert ids[0] == ids[1] != ids[2]
