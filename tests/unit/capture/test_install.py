@@ -220,7 +220,7 @@ def test_models_may_be_watched_before_all_are_mapped():
 
         __tablename__ = "early"
         id: Mapped[int] = mapped_column(primary_key=True)
-        late: Mapped[list["Late"]] = relationship()  # type: ignore[name-defined]  # noqa: F821
+        late: Mapped[list["Late"]] = relationship()  # noqa: F821
 
     capture.watch(Early)
 
