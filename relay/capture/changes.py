@@ -97,7 +97,11 @@ def _updated(shape: Shape, before: Values, after: Values) -> tuple[str, dict[str
     changed = [f.name for f in shape.fields if f.name in after and not _same(f, before.get(f.name), after[f.name])]
     if not changed:
         return None
-    return "updated", {"before": _shown(shape, before), "after": _shown(shape, after), "changed": changed}
+    was = _shown(shape, before)
+    now = {
+        f.name: f.show(after[f.name]) if f.name in changed else was.get(f.name) for f in shape.fields if f.name in after
+    }
+    return "updated", {"before": was, "after": now, "changed": changed}
 
 
 def _same(field: Field, before: Any, after: Any) -> bool:
@@ -105,4 +109,4 @@ def _same(field: Field, before: Any, after: Any) -> bool:
 
 
 def _shown(shape: Shape, values: Values) -> Values:
-    return {f.name: f.show(f.export(values[f.name])) for f in shape.fields if f.name in values}
+    return {f.name: f.show(values[f.name]) for f in shape.fields if f.name in values}

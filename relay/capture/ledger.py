@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import sha256
 from typing import Any
 from weakref import WeakSet
 
-from sqlalchemy import Connection, Engine, Table, delete, insert, inspect
+from sqlalchemy import Connection, Engine, Insert, Table, delete, insert, inspect
 from sqlalchemy.orm import SessionTransaction
 
 from relay.capture.changes import UNREAD, Key, Row, fold, net
@@ -99,7 +100,7 @@ class Ledger:
         events = [event for row in rows if (event := _event(row, self.source, now, meta)) is not None]
         if events:
             _check(connection, table)
-            connection.execute(insert(table), events)
+            connection.execute(_insert(table), events)
             self.told = True
 
 
@@ -150,6 +151,11 @@ def _short(subject: str) -> str:
     if len(subject) <= SUBJECT:
         return subject
     return f"{subject[: SUBJECT - 65]}~{sha256(subject.encode()).hexdigest()}"
+
+
+@cache
+def _insert(table: Table) -> Insert:
+    return insert(table)
 
 
 def _check(connection: Connection, table: Table) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm.state import InstanceState
 from relay.capture.changes import UNREAD, Identity, Row, Values, freeze
 from relay.capture.reading import read
 from relay.capture.registry import Field, Shape, shape
+from relay.capture.values import ATOMS
 
 State = InstanceState[Any]
 
@@ -98,11 +99,12 @@ def known(state: State, connection: Connection) -> Before:
     before = Before(state, kind, connection, {}, written=frozenset(committed))
     values: Values = {}
     for f in kind.fields:
-        value = committed.get(f.key, current.get(f.key, _UNSEEN)) if committed else current.get(f.key, _UNSEEN)
-        if value is _UNSEEN and f.deferred:
-            continue
-        if value is _UNSEEN or isinstance(value, LoaderCallableStatus):
-            before.gaps.append(f)
+        value = committed[f.key] if f.key in committed else current.get(f.key, _UNSEEN)
+        if type(value) in ATOMS:
+            values[f.name] = value
+        elif value is _UNSEEN or isinstance(value, LoaderCallableStatus):
+            if value is not _UNSEEN or not f.deferred:
+                before.gaps.append(f)
         else:
             values[f.name] = freeze(f, value)
     before.values = values

@@ -81,7 +81,7 @@ def masked(value: Any) -> str | None:
 
 def cut(value: Any) -> Any:
     """Return an exported value, text over `LIMIT` characters cut and marked."""
-    if isinstance(value, str) and len(value) > LIMIT:
+    if type(value) is str and len(value) > LIMIT:
         return f"{value[:LIMIT]}… (cut, {len(value)} characters)"
     return value
 
