@@ -14,12 +14,15 @@ from relay.outbound.guard import Guard
 from relay.outbound.pacing import Pacing
 from relay.outbound.transport import Transport
 from relay.pipeline.accept import Accept
+from relay.pipeline.alarms import Alarms
+from relay.pipeline.breakers import Breakers
 from relay.pipeline.collect import Collect
 from relay.pipeline.configure.apply import Configurator
 from relay.pipeline.deliver import Deliver
 from relay.pipeline.fan_out import FanOut
 from relay.pipeline.line import Line
 from relay.pipeline.live import Following
+from relay.pipeline.recording import Recorder
 from relay.pipeline.replay import Replay
 from relay.pipeline.sweep import Sweep
 from relay.queue import tasks
@@ -32,6 +35,7 @@ from relay.store.configuration import ConfigurationStore
 from relay.store.database import Database
 from relay.store.deliveries import Deliveries
 from relay.store.events import Events
+from relay.store.health import HealthStore
 from relay.store.outbox import Outbox
 from relay.web import app as web_app
 from relay.web.sandbox import Sandbox, mounted
@@ -116,11 +120,23 @@ class Relay:
         return FanOut(self.events, self.following)
 
     @cached_property
+    def breakers(self) -> Breakers:
+        """Which targets are left alone."""
+        return Breakers(HealthStore(self.database))
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        """What stores attempts and draws the conclusions."""
+        alarms = Alarms(self.events, self.nudges)
+        return Recorder(self.deliveries, self.configuration, self.following, self.breakers, alarms)
+
+    @cached_property
     def deliver(self) -> Deliver:
         """The step that delivers."""
         return Deliver(
             deliveries=self.deliveries,
-            configuration=self.configuration,
+            recorder=self.recorder,
+            breakers=self.breakers,
             following=self.following,
             transport=self.transport,
             pacer=Pacing(self.redis),

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from relay.capture.outbox import Moment
+from relay.capture.moment import Moment
 
 revision = "0001"
 down_revision = None

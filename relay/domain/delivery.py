@@ -23,7 +23,10 @@ OPEN = (State.PENDING, State.SENDING)
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event for one target. `tries` counts since it was created or last replayed, `attempts` counts all."""
+    """One event for one target. `tries` counts since it was created or last replayed, `attempts` counts all.
+
+    `ordered` says that its target takes the events of a subject in their order.
+    """
 
     id: str
     event_id: str
@@ -39,6 +42,7 @@ class Delivery:
     finished_at: datetime | None = None
     last_status: int | None = None
     last_error: str | None = None
+    ordered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +60,17 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What may be claimed for one target: `quota` deliveries; in the order of their subject if `ordered`."""
+    """What may be claimed for one target: `quota` deliveries.
+
+    `most` bounds what all workers together have under way. `ordered` holds back whatever an earlier delivery of its
+    subject is open for; with `blocking`, or dead.
+    """
 
     target: str
     quota: int
+    most: int | None = None
     ordered: bool = False
+    blocking: bool = False
 
 
 @dataclass(frozen=True, slots=True)

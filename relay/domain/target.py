@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 class TargetOptions(BaseModel):
-    """What every `[[targets]]` table may hold; each kind adds its own fields and its own defaults."""
+    """What every `[[targets]]` table may hold; each kind adds its own fields and its own defaults.
+
+    `concurrency` bounds the requests under way at once, of all workers together where it is given; its default is for
+    each of them. With `order = "subject"`, `after_dead` says whether a dead delivery blocks the later ones of its
+    subject.
+    """
 
     # A rejected value may be a URL or a key: it must not come back in the error's words.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -27,6 +32,7 @@ class TargetOptions(BaseModel):
     rate: Rate | None = None
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 32
     order: Literal["none", "subject"] = "none"
+    after_dead: Literal["skip", "block"] = "skip"
     retry: Schedule = Schedule.model_validate(FIELD_DEFAULT)
     fallback: Name | None = None
 

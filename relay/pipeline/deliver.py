@@ -4,15 +4,18 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from relay import log
-from relay.domain.delivery import Attempt, Claimed, Verdict, webhook_id
-from relay.domain.target import Outcome, Refused, TryLater
+from relay.domain.delivery import Attempt, Claimed, Lane, Verdict, webhook_id
+from relay.domain.target import Refused, TryLater
 from relay.errors import StoreUnavailable
+from relay.pipeline.breakers import Breakers
 from relay.pipeline.judging import conclude, judge
 from relay.pipeline.live import Following, Live, LiveTarget
-from relay.pipeline.ports import ConfigurationReader, DeliveryStore, Nudge, Pacer, Reply, Transport
+from relay.pipeline.ports import DeliveryStore, Nudge, Pacer, Reply, Transport
+from relay.pipeline.recording import Recorder
 from relay.pipeline.rendering import compose
 from relay.pipeline.underway import WINDOW, Started, Underway
 
@@ -40,7 +43,8 @@ class Deliver:
     def __init__(
         self,
         deliveries: DeliveryStore,
-        configuration: ConfigurationReader,
+        recorder: Recorder,
+        breakers: Breakers,
         following: Following,
         transport: Callable[[], Transport],
         pacer: Pacer,
@@ -48,7 +52,8 @@ class Deliver:
         stopping: Callable[[], bool],
     ) -> None:
         self.deliveries = deliveries
-        self.configuration = configuration
+        self.recorder = recorder
+        self.breakers = breakers
         self.following = following
         self.transport = transport
         self.pacer = pacer
@@ -60,9 +65,14 @@ class Deliver:
         _Drain(self, self.transport()).run(meanwhile)
 
     def due(self, now: datetime) -> bool:
-        """Say whether anything is due for a target that is not paused."""
-        live = self.following.current()
-        return self.deliveries.due([name for name, target in live.targets.items() if target.paused is None], now)
+        """Say whether anything is due for a target that is neither paused nor left alone by its circuit breaker."""
+        targets = self.following.current().targets
+        open_to = [
+            name
+            for name, target in targets.items()
+            if target.paused is None and (self.breakers.closed(name) or self.breakers.may_probe(name))
+        ]
+        return self.deliveries.due(open_to, now)
 
 
 class _Drain:
@@ -112,10 +122,10 @@ class _Drain:
         if now < self._claim_after or self._underway.free < CLAIM_AT or self._closing():
             return
         live = self._parts.following.current()
-        lanes = [lane for lane in map(self._underway.lane, live.targets.values()) if lane is not None]
-        # The window may be full before the last lane had its turn: the next claim begins where this one ended.
-        turn = self._turn % max(1, len(lanes))
         try:
+            lanes = [lane for lane in map(self._lane, live.targets.values()) if lane is not None]
+            # The window may be full before the last lane had its turn: the next claim begins where this one ended.
+            turn = self._turn % max(1, len(lanes))
             claimed = self._parts.deliveries.claim(lanes[turn:] + lanes[:turn], self._underway.free, datetime.now(UTC))
         except StoreUnavailable as error:
             _log.warning("deliveries.unclaimable", error=error.message)
@@ -129,6 +139,19 @@ class _Drain:
         else:
             self._claim_after = now + LOOK_AGAIN
         self._admit(claimed, live)
+
+    def _lane(self, target: LiveTarget) -> Lane | None:
+        """Return how much to claim for a target; of one whose circuit is open, a probe when it is time."""
+        name = target.options.name
+        lane = self._underway.lane(target)
+        if lane is None or self._parts.breakers.closed(name):
+            return lane
+        probing = (
+            self._parts.breakers.may_probe(name)
+            and self._parts.deliveries.due([name], datetime.now(UTC))
+            and self._parts.breakers.probe(name)
+        )
+        return replace(lane, quota=1) if probing else None
 
     def _admit(self, claimed: Sequence[Claimed], live: Live) -> None:
         for one in claimed:
@@ -169,17 +192,9 @@ class _Drain:
         jitter = random.uniform(-1, 1)  # noqa: S311  spreads retries, guards nothing
         verdict, outcome = judge(reply, started.claimed, started.live, started.at, datetime.now(UTC), jitter)
         self._keep(verdict)
-        self._pause_if_gone(started, outcome)
-        _tell(verdict)
-
-    def _pause_if_gone(self, started: Started, outcome: Outcome) -> None:
         if isinstance(outcome, Refused) and outcome.gone and started.live.paused is None:
-            name = started.live.options.name
-            try:
-                self._parts.configuration.pause(name, f"it answered: {outcome.reason}", datetime.now(UTC))
-            except StoreUnavailable as error:
-                _log.warning("target.not_paused", target=name, error=error.message)
-            self._parts.following.refresh()
+            self._parts.recorder.pause(started.claimed.target, f"it answered: {outcome.reason}")
+        _tell(verdict)
 
     def _keep(self, verdict: Verdict) -> None:
         if not self._verdicts:
@@ -193,7 +208,7 @@ class _Drain:
         if not self._verdicts or now < self._unavailable_until or (not enough and now < self._record_after):
             return
         try:
-            self._parts.deliveries.record(self._verdicts)
+            self._parts.recorder.record(self._verdicts)
             self._verdicts = []
         except StoreUnavailable as error:
             # What was sent is known here alone: it is kept until the database is back, and nothing new is begun.

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from relay.domain.delivery import Delivery, State
 from relay.domain.event import Event, new_id
+from relay.pipeline.alarms import FALLBACK, fallback_of
 from relay.pipeline.live import Following, Live
 from relay.pipeline.ports import EventStore
 
@@ -31,12 +32,12 @@ class FanOut:
 
 def _deliveries(live: Live, batch: Sequence[Event], now: datetime) -> Iterator[Delivery]:
     for event in batch:
-        for target, route in live.router.match(event):
+        for target, route in _told(live, event):
             yield Delivery(
                 id=new_id(),
                 event_id=event.id,
                 event_seq=event.seq,
-                route=route.route.name,
+                route=route,
                 target=target,
                 subject=event.subject,
                 state=State.PENDING,
@@ -44,4 +45,14 @@ def _deliveries(live: Live, batch: Sequence[Event], now: datetime) -> Iterator[D
                 tries=0,
                 next_attempt_at=now,
                 created_at=now,
+                ordered=live.targets[target].options.order == "subject",
             )
+
+
+def _told(live: Live, event: Event) -> list[tuple[str, str]]:
+    """Return who hears of an event, each with the name of the route that says so; an alarm, the fallback as well."""
+    told = [(target, route.route.name) for target, route in live.router.match(event) if target in live.targets]
+    fallback = fallback_of(live, event)
+    if fallback is not None and fallback not in dict(told):
+        told.append((fallback, FALLBACK))
+    return told

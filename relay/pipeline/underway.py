@@ -65,7 +65,14 @@ class Underway:
         taken = self._of[live.options.name]
         if live.paused is not None or taken > places // 2:
             return None
-        return Lane(live.options.name, places - taken, live.options.order == "subject")
+        options = live.options
+        return Lane(
+            target=options.name,
+            quota=places - taken,
+            most=options.concurrency if "concurrency" in options.model_fields_set else None,
+            ordered=options.order == "subject",
+            blocking=options.after_dead == "block",
+        )
 
     def hold(self, claimed: Claimed, live: LiveTarget, seconds: float) -> None:
         """Keep a delivery until its slot comes, so many seconds from now."""

@@ -1,6 +1,7 @@
 """The claim: the one statement on which throughput and fairness rest."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from sqlalchemy import (
     bindparam,
     column,
     func,
+    literal,
     or_,
     select,
     true,
@@ -26,7 +28,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from relay.domain.delivery import OPEN, Lane, State
 from relay.store.batch import any_of
-from relay.store.tables import deliveries
+from relay.store.tables import deliveries, targets
 
 _earlier = deliveries.alias("earlier")
 _TAKEN = (
@@ -43,6 +45,7 @@ def claim_ids(
     connection: Connection, lanes: Sequence[Lane], limit: int, now: datetime, lease: str, until: datetime
 ) -> Sequence[Row[Any]]:
     """Put what is due under a lease and return it: at most `limit`, and of each lane at most its quota."""
+    lanes = _within_bounds(connection, lanes)
     if not lanes:
         return []
     if connection.dialect.name == "postgresql":
@@ -57,6 +60,30 @@ def claim_ids(
     return sorted(rows, key=lambda row: row.event_seq)
 
 
+def _within_bounds(connection: Connection, lanes: Sequence[Lane]) -> list[Lane]:
+    """Cut the quotas of lanes with a common bound to what is free of it; a lane that is being claimed is left out.
+
+    The target's row is the lock: only under it does the count that follows hold until the claim.
+    """
+    bounded = {lane.target: lane.most for lane in lanes if lane.most is not None}
+    if not bounded:
+        return list(lanes)
+    mine = select(targets.c.name).where(any_of(connection, targets.c.name, bounded)).order_by(targets.c.name)
+    locked = set(connection.scalars(mine.with_for_update(skip_locked=True)))
+    under_way = (
+        select(deliveries.c.target, func.count())
+        .where(deliveries.c.state == State.SENDING, any_of(connection, deliveries.c.target, locked))
+        .group_by(deliveries.c.target)
+    )
+    taken = {row[0]: row[1] for row in connection.execute(under_way)}
+    free = {name: most - taken.get(name, 0) for name, most in bounded.items() if name in locked}
+    return [
+        lane if lane.most is None else replace(lane, quota=min(lane.quota, free[lane.target]))
+        for lane in lanes
+        if lane.most is None or free.get(lane.target, 0) > 0
+    ]
+
+
 def _pick_each(lanes: Sequence[Lane], limit: int, now: datetime) -> Select[Any]:
     """One index range for each lane, in one statement; rows that another worker is claiming are passed over."""
     lane = (
@@ -64,12 +91,16 @@ def _pick_each(lanes: Sequence[Lane], limit: int, now: datetime) -> Select[Any]:
             bindparam("lane_names", [lane.target for lane in lanes], ARRAY(String)),
             bindparam("lane_quotas", [lane.quota for lane in lanes], ARRAY(Integer)),
             bindparam("lane_ordered", [lane.ordered for lane in lanes], ARRAY(Boolean)),
+            bindparam("lane_blocking", [lane.blocking for lane in lanes], ARRAY(Boolean)),
         )
-        .table_valued(column("name", String), column("quota", Integer), column("ordered", Boolean))
+        .table_valued(
+            column("name", String), column("quota", Integer), column("ordered", Boolean), column("blocking", Boolean)
+        )
         .render_derived("lane")
     )
     due = (
-        _due(lane.c.name, lane.c.ordered, now)
+        _due(lane.c.name, now)
+        .where(or_(~lane.c.ordered, ~_behind(lane.c.blocking)))
         .limit(lane.c.quota)
         .with_for_update(skip_locked=True, of=deliveries)
         .correlate(lane)
@@ -86,13 +117,15 @@ def _pick_in_turn(connection: Connection, lanes: Sequence[Lane], limit: int, now
         free = min(lane.quota, limit - len(picked))
         if free <= 0:
             break
-        ordered = true() if lane.ordered else None
-        picked += connection.scalars(_due(lane.target, ordered, now).limit(free))
+        due = _due(lane.target, now)
+        if lane.ordered:
+            due = due.where(~_behind(literal(lane.blocking)))
+        picked += connection.scalars(due.limit(free))
     return picked
 
 
-def _due(target: Any, ordered: ColumnElement[bool] | None, now: datetime) -> Select[tuple[str]]:
-    due = (
+def _due(target: Any, now: datetime) -> Select[tuple[str]]:
+    return (
         select(deliveries.c.id)
         .where(
             deliveries.c.target == target,
@@ -101,17 +134,22 @@ def _due(target: Any, ordered: ColumnElement[bool] | None, now: datetime) -> Sel
         )
         .order_by(deliveries.c.next_attempt_at, deliveries.c.id)
     )
-    if ordered is None:
-        return due
-    overtaken = (
+
+
+def _behind(blocking: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition that an earlier delivery of the same subject stands before this one."""
+    in_the_way = or_(_earlier.c.state.in_(OPEN), and_(blocking, _earlier.c.state == State.DEAD))
+    return (
         select(_earlier.c.id)
         .where(
+            _earlier.c.ordered,
             _earlier.c.target == deliveries.c.target,
             _earlier.c.subject == deliveries.c.subject,
-            _earlier.c.state.in_(OPEN),
             _earlier.c.event_seq < deliveries.c.event_seq,
+            # Twice, for the planner: the index holds these states alone.
+            _earlier.c.state.in_((*OPEN, State.DEAD)),
+            in_the_way,
         )
-        .correlate(deliveries)
+        .correlate_except(_earlier)
         .exists()
     )
-    return due.where(or_(~ordered, and_(ordered, ~overtaken)))

@@ -22,7 +22,17 @@ _COLUMNS = (
     "occurred_at",
     "received_at",
 )
-_DELIVERY_COLUMNS = ("id", "event_id", "event_seq", "route", "target", "subject", "next_attempt_at", "created_at")
+_DELIVERY_COLUMNS = (
+    "id",
+    "event_id",
+    "event_seq",
+    "route",
+    "target",
+    "subject",
+    "ordered",
+    "next_attempt_at",
+    "created_at",
+)
 
 # One router at a time: two would put the events of one subject on their way in any order. The number is arbitrary,
 # but the same in every relay that shares the database.

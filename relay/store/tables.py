@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-from relay.capture.outbox import Moment
+from relay.capture.moment import Moment
 from relay.capture.outbox import outbox as outbox_table
 
 metadata = MetaData()
@@ -74,6 +74,7 @@ deliveries = Table(
     Column("last_error", Text),
     Column("created_at", Moment, nullable=False),
     Column("finished_at", Moment),
+    Column("ordered", Boolean, nullable=False, server_default=false()),
 )
 _pending = deliveries.c.state == "pending"
 _sending = deliveries.c.state == "sending"
@@ -88,6 +89,16 @@ Index(
     sqlite_where=_pending,
 )
 Index("deliveries_leased", deliveries.c.lease_until, postgresql_where=_sending, sqlite_where=_sending)
+Index("deliveries_sending", deliveries.c.target, postgresql_where=_sending, sqlite_where=_sending)
+_in_line = deliveries.c.ordered & deliveries.c.state.in_(["pending", "sending", "dead"])
+Index(
+    "deliveries_in_line",
+    deliveries.c.target,
+    deliveries.c.subject,
+    deliveries.c.event_seq,
+    postgresql_where=_in_line,
+    sqlite_where=_in_line,
+)
 Index("deliveries_dead", deliveries.c.finished_at, postgresql_where=_dead, sqlite_where=_dead)
 
 attempts = Table(
@@ -102,6 +113,22 @@ attempts = Table(
     Column("status", SmallInteger),
     Column("error", Text),
     Column("response", Text),
+)
+
+
+health = Table(
+    "health",
+    metadata,
+    # Targets that failed lately; one that is well has no row.
+    Column("target", String(64), primary_key=True),
+    Column("in_a_row", Integer, nullable=False),
+    Column("window_began", Moment, nullable=False),
+    Column("tried", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("failing_since", Moment),
+    Column("open_until", Moment),
+    Column("probing", Boolean, nullable=False),
+    Column("opened", Integer, nullable=False),
 )
 
 
