@@ -19,6 +19,7 @@ from relay.targets.google_chat import TARGET, GoogleChatOptions
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 URL = "https://chat.googleapis.com/v1/spaces/AAQA/messages?key=k&token=t"
 ROUTES = 100
+TIMES = 5_000
 ROW = {"id": 42, "status": "new", "customer": "Ana Liu", **{f"column_{number}": "some words" for number in range(17)}}
 PAID = {**ROW, "status": "paid", "customer": "Ana & Co", "column_3": "other words"}
 DATA = {"before": ROW, "after": PAID, "changed": ["status", "customer", "column_3"], "meta": {"actor": "ana"}}
@@ -38,7 +39,7 @@ def microseconds(work: Callable[[], object], times: int) -> float:
     return (time.perf_counter() - started) / times * 1e6
 
 
-def card() -> Row:
+def card(times: int) -> Row:
     """Measure the default card of a changed row; the plain way prints the data into a text."""
     target = TARGET(GoogleChatOptions.model_validate({"name": "room", "kind": "google_chat", "url": URL}))
 
@@ -49,11 +50,11 @@ def card() -> Row:
         told = json.loads(event().body)
         return json.dumps({"text": json.dumps(told["after"], indent=1)})
 
-    mine, theirs = medians_of(lambda: microseconds(ours, 5_000), lambda: microseconds(plain, 5_000))
+    mine, theirs = medians_of(lambda: microseconds(ours, times), lambda: microseconds(plain, times))
     return Row("default card of a changed row", "us", mine, theirs)
 
 
-def text() -> Row:
+def text(times: int) -> Row:
     """Measure a route's text, escaped and sandboxed; the plain way is Jinja without either."""
     route = compile_route(Route(name="r", to=("room",), text=TEXT))
     target = TARGET(GoogleChatOptions.model_validate({"name": "room", "kind": "google_chat", "url": URL}))
@@ -62,13 +63,13 @@ def text() -> Row:
     _ = known.data
 
     mine, theirs = medians_of(
-        lambda: microseconds(lambda: compose(route, known, target, "e1_room", AT), 5_000),
-        lambda: microseconds(lambda: template.render(event=known.facts, data=known.data), 5_000),
+        lambda: microseconds(lambda: compose(route, known, target, "e1_room", AT), times),
+        lambda: microseconds(lambda: template.render(event=known.facts, data=known.data), times),
     )
     return Row("text of a route's template", "us", mine, theirs)
 
 
-def match() -> Row:
+def match(times: int) -> Row:
     """Measure an event against 100 conditions of its type; the plain way converts the event for each."""
     conditions = [f"data.after.status == 'paid' && data.before.id != {number}" for number in range(ROUTES)]
     routes = [
@@ -85,14 +86,15 @@ def match() -> Row:
         return [expression for expression in expressions if expression.eval(data=facts).value()]
 
     mine, theirs = medians_of(
-        lambda: microseconds(lambda: router.match(event()), 500), lambda: microseconds(plain, 500)
+        lambda: microseconds(lambda: router.match(event()), times), lambda: microseconds(plain, times)
     )
     return Row(f"match against {ROUTES} conditions", "us", mine, theirs)
 
 
-def run() -> list[Row]:
+def run(scale: float = 1.0) -> list[Row]:
     """Return the three answers."""
-    return [card(), text(), match()]
+    times, few = (max(10, int(number * scale)) for number in (TIMES, TIMES // 10))
+    return [card(times), text(times), match(few)]
 
 
 if __name__ == "__main__":

@@ -31,14 +31,14 @@ class Stamp(AuthBase):
         return request
 
 
-def ours(url: str) -> Spent:
+def ours(url: str, count: int) -> Spent:
     """Send with the relay's transport, from `requests.Request` to `requests.Response`."""
     transport = Transport(Guard(["127.0.0.1"]))
     stamp = Stamp()
     started = done = 0
     with spent() as result:
-        while done < OURS:
-            while transport.in_flight < IN_FLIGHT and started < OURS:
+        while done < count:
+            while transport.in_flight < IN_FLIGHT and started < count:
                 request = requests.Request("POST", url, data=BODY, headers=HEADERS, auth=stamp)
                 transport.send(started, request, 15)
                 started += 1
@@ -50,7 +50,7 @@ def ours(url: str) -> Spent:
     return result
 
 
-def plain(url: str) -> Spent:
+def plain(url: str, count: int) -> Spent:
     """Send with requests, one session for each of 64 threads, connections kept."""
     local = threading.local()
     stamp = Stamp()
@@ -62,12 +62,12 @@ def plain(url: str) -> Spent:
         assert local.session.post(url, data=BODY, headers=HEADERS, auth=stamp, timeout=15).status_code == 200
 
     with ThreadPoolExecutor(IN_FLIGHT) as pool, spent() as result:
-        for _ in pool.map(post, range(BASELINE)):
+        for _ in pool.map(post, range(count)):
             pass
     return result
 
 
-def bare(url: str) -> Spent:
+def bare(url: str, count: int) -> Spent:
     """Send with libcurl's multi interface alone: no requests, no guard, nothing looked at but the count."""
     multi = pycurl.CurlMulti()
     headers = [f"{name}: {value}" for name, value in HEADERS.items()]
@@ -75,8 +75,8 @@ def bare(url: str) -> Spent:
     started = itertools.count()
     done = 0
     with spent() as result:
-        while done < OURS:
-            while idle and next(started) < OURS:
+        while done < count:
+            while idle and next(started) < count:
                 multi.add_handle(idle.pop())
             multi.perform()
             _, finished, failed = multi.info_read()
@@ -101,8 +101,9 @@ def _handle(url: str, headers: list[str]) -> pycurl.Curl:
     return curl
 
 
-def run() -> list[Row]:
+def run(scale: float = 1.0) -> list[Row]:
     """Measure all three against one sink, three times in turns."""
+    many, few = (max(50, int(number * scale)) for number in (OURS, BASELINE))
     sink = Sink(record=False).start()
     url = sink.url("/hook")
     processor: dict[str, list[float]] = {"ours": [], "plain": [], "bare": []}
@@ -114,9 +115,9 @@ def run() -> list[Row]:
 
     try:
         rates = medians_of(
-            lambda: rate("ours", OURS, ours(url)),
-            lambda: rate("plain", BASELINE, plain(url)),
-            lambda: rate("bare", OURS, bare(url)),
+            lambda: rate("ours", many, ours(url, many)),
+            lambda: rate("plain", few, plain(url, few)),
+            lambda: rate("bare", many, bare(url, many)),
         )
     finally:
         sink.stop()
