@@ -1,6 +1,6 @@
 """A column type for instants, the same on every database.
 
-Alembic's autogenerate writes `relay.capture.moment.Moment()` into a migration: let the migration import
+Alembic's autogenerate writes `relay.capture.moment.Moment(timezone=True)` into a migration: let the migration import
 `relay.capture.moment`.
 """
 

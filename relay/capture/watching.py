@@ -30,7 +30,9 @@ def watch(
     A column is given by name or attribute; its own `info["relay"]` may say "exclude" or "mask" too.
 
     A column that is deferred is read for an event only when it changed. A new primary key makes a row another row: the
-    old one is deleted, the new one created. Raises `CaptureError` for what cannot be captured.
+    old one is deleted, the new one created. Seen is what sessions flush; statements that go around their objects
+    (`session.execute(update(...))`, `bulk_*`, Core, cascades of the database) are not. Raises `CaptureError` for what
+    cannot be captured.
     """
     if register(model, only, exclude, mask):
         listen_to_model(model)
