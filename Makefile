@@ -4,12 +4,14 @@ HOST   ?= 127.0.0.1
 PORT   ?= 8000
 DATA   ?= .relay
 BIN    := .venv/bin
+# Where the kernel can see to it, everything ends with make, however make ends.
+TIED   := $(shell setpriv --pdeathsig TERM true 2>/dev/null && echo setpriv --pdeathsig TERM)
 
 .PHONY: up test bench lock clean
 .DEFAULT_GOAL := up
 
 up: .venv/installed
-	@RELAY_DATA_DIR="$(DATA)" exec $(BIN)/relay up --demo --host "$(HOST)" --port "$(PORT)"
+	@RELAY_DATA_DIR="$(DATA)" exec $(TIED) $(BIN)/relay up --demo --host "$(HOST)" --port "$(PORT)"
 
 test: .venv/installed-dev
 	$(BIN)/ruff check .
