@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from sqlalchemy import Connection
@@ -46,14 +47,18 @@ class Before:
         values = self.state.dict
         after = {f.name: freeze(f, values[f.key]) if f.key in values else self._absent(f) for f in self.shape.fields}
         seen = {name: value for name, value in after.items() if value is not _UNSEEN}
-        identity = tuple(values[key] for key in self.shape.keys)
-        before = None if self.moved else self.values
-        return Row(self.shape, self.connection, identity, before, seen)
+        return Row(self.shape, self.connection, self._current, None if self.moved else self.values, seen)
 
     @property
     def moved(self) -> bool:
         """Say whether the flush gave a stored row another primary key: to the table that is another row."""
-        return bool(self.identity) and self.identity != tuple(self.state.dict[key] for key in self.shape.keys)
+        return bool(self.identity) and self.identity != self._current
+
+    @property
+    def _current(self) -> Identity:
+        """Return the primary key after the flush; an object that expired and was not written keeps its own."""
+        pairs = zip_longest(self.shape.keys, self.identity)
+        return tuple(self.state.dict.get(key, stored) for key, stored in pairs)
 
     def _absent(self, f: Field) -> Any:
         """Return the value after a flush of an attribute that the flush left unloaded."""

@@ -1,6 +1,7 @@
 """What a session flushes becomes events."""
 
 from sqlalchemy.orm import undefer
+from sqlalchemy.orm.attributes import flag_dirty
 
 from tests.unit.capture.conftest import Shop
 from tests.unit.capture.models import Customer, Line, Note, Order, Parcel
@@ -211,5 +212,17 @@ def test_a_query_that_loads_all_changes_nothing(shop: Shop):
         shop.told()
         order = session.get_one(Order, 1, options=[undefer("*")])
         order.state = "new"
+        session.commit()
+    assert shop.told() == []
+
+
+def test_an_expired_row_that_is_marked_and_not_changed(shop: Shop):
+    """An object of which the session knows nothing may be flushed without a statement, and without an event."""
+    with shop.session() as session:
+        order = Order(id=1, state="new")
+        session.add(order)
+        session.commit()
+        shop.told()
+        flag_dirty(order)
         session.commit()
     assert shop.told() == []
