@@ -60,6 +60,14 @@ class Settings(BaseSettings):
             return self.redis_url
         return self.broker if self.broker.startswith(("redis://", "rediss://")) else None
 
+    def require_redis(self) -> None:
+        """Raise `InvalidConfiguration` where the broker is RabbitMQ and nothing says which Redis stands beside it."""
+        if self.redis is None and self.broker.startswith("amqp"):
+            raise InvalidConfiguration(
+                "RELAY_REDIS_URL is not set: beside RabbitMQ a Redis paces targets and wakes workers",
+                hint="set RELAY_REDIS_URL to redis://... beside RELAY_BROKER_URL",
+            )
+
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """The Fernet keys that seal secrets, newest first. Raises `InvalidConfiguration` when there is none."""

@@ -166,7 +166,8 @@ class Relay:
         return known
 
     def web(self) -> Starlette:
-        """Return the web application."""
+        """Return the web application. Raises `InvalidConfiguration`."""
+        self.settings.require_redis()
         parts = web_app.Parts(
             accept=self.accept,
             following=self.following,
@@ -183,7 +184,8 @@ class Relay:
         return web_app.build(parts, mounted(Sandbox(hint=hint)), home="/sandbox")
 
     def worker(self) -> Celery:
-        """Return the Celery application with its tasks, for a worker or beat to run."""
+        """Return the Celery application with its tasks, for a worker or beat to run. Raises `InvalidConfiguration`."""
+        self.settings.require_redis()
         tasks.register(self.celery, lambda: current().line)
         _stopping.follow()
         return self.celery

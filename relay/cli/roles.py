@@ -24,9 +24,10 @@ def register(app: typer.Typer) -> None:
 def web(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Serve the inbound endpoint and the API."""
     relay = wiring.current()
+    application = relay.web()
     if relay.settings.config_file is not None:
         relay.configurator.apply(relay.settings.config_file)
-    serve(relay.web(), host, port)
+    serve(application, host, port)
 
 
 def worker(

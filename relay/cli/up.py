@@ -42,6 +42,7 @@ def up(
 ) -> None:
     """Run everything: migrations, web, workers and beat, on SQLite and an embedded Valkey unless told otherwise."""
     settings = config.load()
+    settings.require_redis()
     log.configure(settings.log_format)
     data_dir = settings.data_dir.absolute()
     config.make_private(data_dir)
