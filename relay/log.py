@@ -2,46 +2,66 @@
 
 import logging
 import sys
+from typing import Any
 
+import orjson
 import structlog
+
+# Warnings of these are worth a line, their progress is not.
+_QUIET = ("uvicorn", "alembic", "celery", "kombu", "amqp")
 
 
 def configure(style: str, level: int = logging.INFO) -> None:
     """Send structlog's and the standard library's lines to standard error, as `console` or `json`."""
     shared: list[structlog.typing.Processor] = [
-        structlog.stdlib.add_log_level,
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-        if style == "console"
-        else structlog.processors.JSONRenderer()
-    )
+    factory: Any
+    if style == "console":
+        renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        last = [renderer]
+        factory = structlog.WriteLoggerFactory(sys.stderr)
+    else:
+        renderer = structlog.processors.JSONRenderer()
+        # There is a line for every attempt: the standard library's way to a stream would cost more than the request.
+        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_dumps)]
+        factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*shared, *last],
+        logger_factory=factory,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                renderer,
-            ],
-        )
+    _configure_standard(shared, renderer, level)
+
+
+def get(name: str) -> structlog.typing.FilteringBoundLogger:
+    """Return the logger of a module; its lines say what happened by their own name, not by where."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(name)
+    return logger
+
+
+def _configure_standard(
+    shared: list[structlog.typing.Processor], renderer: structlog.typing.Processor, level: int
+) -> None:
+    """Let what libraries log look the same."""
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
     )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for noisy in ("uvicorn", "alembic", "celery", "kombu", "amqp"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def get(name: str) -> structlog.stdlib.BoundLogger:
-    """Return the logger of this name."""
-    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
-    return logger
+def _dumps(line: Any, **_: Any) -> bytes:
+    return orjson.dumps(line, default=repr)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+import orjson
+
 from relay.domain.event import CLOUDEVENT, JSON, Event, encode
 from relay.errors import Unreadable
 
@@ -38,7 +40,7 @@ def structured(event: Event) -> bytes:
     payload = payload_of(event)
     head = {**payload.further, **attributes(event), "datacontenttype": payload.content_type}
     member, value = _data_member(payload)
-    return encode(head)[:-1] + b',"' + member + b'":' + value + b"}"
+    return _compact(head)[:-1] + b',"' + member + b'":' + value + b"}"
 
 
 def binary_headers(event: Event, payload: Payload) -> dict[str, str]:
@@ -107,7 +109,16 @@ def _data_member(payload: Payload) -> tuple[bytes, bytes]:
 
 
 def _embeddable(body: bytes) -> bool:
-    """Say whether the bytes are JSON in UTF-8: `json.loads` alone would take UTF-16, a mark in front, and NaN."""
+    """Say whether the bytes are JSON in UTF-8: no other encoding, no mark in front, no NaN."""
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _is_odd_json(body)
+    return True
+
+
+def _is_odd_json(body: bytes) -> bool:
+    """Say whether it is JSON with numbers that are too large for most readers."""
     try:
         json.loads(body.decode(), parse_constant=_refuse)
     except (ValueError, RecursionError):
@@ -117,6 +128,14 @@ def _embeddable(body: bytes) -> bool:
 
 def _refuse(name: str) -> Any:
     raise ValueError(name)
+
+
+def _compact(head: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(head)
+    except TypeError:
+        # A whole number beyond 64 bits.
+        return encode(head)
 
 
 def _sound(text: str) -> str:
