@@ -13,7 +13,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and 
 
 def print_json(document: Any) -> None:
     """Print one JSON document on standard output."""
-    print(json.dumps(document, ensure_ascii=False, indent=2))
+    text = json.dumps(document, ensure_ascii=False, indent=2)
+    try:
+        print(text)
+    except UnicodeEncodeError:
+        print(json.dumps(document, indent=2))
 
 
 def print_table(items: Iterable[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
@@ -44,6 +48,8 @@ def print_fields(item: Mapping[str, Any]) -> None:
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if text.isprintable():
+        return text
+    # What others sent must neither break the line nor steer the terminal.
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)

@@ -94,7 +94,11 @@ def decode(content_type: str, body: bytes) -> Any:
 
 def encode(data: Any) -> bytes:
     """Return `data` as compact UTF-8 JSON. Raises `TypeError` or `ValueError` for what JSON cannot hold."""
-    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    try:
+        return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        # UTF-8 has no lone surrogates; JSON's escapes do, and a sender may have used one.
+        return json.dumps(data, allow_nan=False, separators=(",", ":")).encode()
 
 
 def cloudevent_data(envelope: Any) -> Any:

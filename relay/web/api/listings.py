@@ -4,24 +4,28 @@ from typing import Any
 
 from anyio import to_thread
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from relay.domain.event import JSON, encode
 from relay.domain.listing import FILTERS, is_id, show_attempt, show_delivery, show_event
 from relay.web.api.query import page, read_query
 from relay.web.problems import Problem
+
+SEQ_DIGITS = 18
+"""Digits of the largest number that every database takes as one of a row."""
 
 
 async def list_events(request: Request) -> Response:
     """Return events, newest first."""
     filters, cursor, limit = read_query(request.query_params, FILTERS)
-    if cursor is not None and not cursor.isdecimal():
+    if cursor is not None and not (cursor.isdecimal() and len(cursor) <= SEQ_DIGITS):
         raise Problem(400, "cursor: give the next_cursor of the page before")
     before = None if cursor is None else int(cursor)
     found = await to_thread.run_sync(request.app.state.parts.events.find, filters, before, limit + 1)
     listed = page([show_event(event) | {"seq": event.seq} for event in found], limit, "seq")
     for item in listed["items"]:
         del item["seq"]
-    return JSONResponse(listed)
+    return _json(listed)
 
 
 async def show_one_event(request: Request) -> Response:
@@ -31,7 +35,7 @@ async def show_one_event(request: Request) -> Response:
     if event is None:
         raise Problem(404, "there is no such event")
     deliveries = await to_thread.run_sync(parts.deliveries.of_event, event_id)
-    return JSONResponse(show_event(event) | {"deliveries": [show_delivery(delivery) for delivery in deliveries]})
+    return _json(show_event(event) | {"deliveries": [show_delivery(delivery) for delivery in deliveries]})
 
 
 async def list_deliveries(request: Request) -> Response:
@@ -40,19 +44,23 @@ async def list_deliveries(request: Request) -> Response:
     if cursor is not None and not is_id(cursor):
         raise Problem(400, "cursor: give the next_cursor of the page before")
     found = await to_thread.run_sync(request.app.state.parts.deliveries.find, filters, cursor, limit + 1)
-    return JSONResponse(page([show_delivery(delivery) for delivery in found], limit, "id"))
+    return _json(page([show_delivery(delivery) for delivery in found], limit, "id"))
 
 
 async def show_one_delivery(request: Request) -> Response:
     """Return a delivery."""
-    return JSONResponse(show_delivery(await _delivery(request)))
+    return _json(show_delivery(await _delivery(request)))
 
 
 async def list_attempts(request: Request) -> Response:
     """Return a delivery's attempts, oldest first; all of them, there are few."""
     delivery = await _delivery(request)
     found = await to_thread.run_sync(request.app.state.parts.deliveries.attempts_of, delivery.id)
-    return JSONResponse({"items": [show_attempt(attempt) for attempt in found], "next_cursor": None})
+    return _json({"items": [show_attempt(attempt) for attempt in found], "next_cursor": None})
+
+
+def _json(document: dict[str, Any]) -> Response:
+    return Response(encode(document), media_type=JSON)
 
 
 async def _delivery(request: Request) -> Any:
