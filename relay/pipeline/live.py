@@ -130,8 +130,10 @@ class Following:
     def _follow(self, version: int) -> None:
         try:
             stored = self._store.load()
-            self.latest = compile_configuration(stored.configuration, self._plugins, stored)
-            _log.info("configuration.followed", version=stored.version, targets=len(self.latest.targets))
+            before, self.latest = self.latest, compile_configuration(stored.configuration, self._plugins, stored)
+            # The first is where a process begins: a command that looks once has nothing to tell of it.
+            if before.version:
+                _log.info("configuration.followed", version=stored.version, targets=len(self.latest.targets))
         except (InvalidConfiguration, ValueError) as error:
             self._unusable = version
             _log.error("configuration.unusable", version=version, error=str(error))
