@@ -23,7 +23,7 @@ from relay.pipeline.fan_out import FanOut
 from relay.pipeline.line import Line
 from relay.pipeline.live import Following
 from relay.pipeline.recording import Recorder
-from relay.pipeline.replay import Replay
+from relay.pipeline.replay import Replaying
 from relay.pipeline.sweep import Sweep
 from relay.queue import tasks
 from relay.queue.app import build as build_celery
@@ -37,6 +37,7 @@ from relay.store.deliveries import Deliveries
 from relay.store.events import Events
 from relay.store.health import HealthStore
 from relay.store.outbox import Outbox
+from relay.store.replays import Replays
 from relay.web import app as web_app
 from relay.web.sandbox import Sandbox, mounted
 
@@ -151,9 +152,9 @@ class Relay:
         return Line(self.collect, self.fan_out, self.deliver, sweep, self.nudges)
 
     @cached_property
-    def replay(self) -> Replay:
+    def replay(self) -> Replaying:
         """The step that sends again."""
-        return Replay(self.events, self.deliveries, self.nudges)
+        return Replaying(Replays(self.database), self.nudges)
 
     def transport(self) -> Transport:
         """Return this thread's transport; one that a failed drain left requests in is replaced."""
@@ -173,6 +174,7 @@ class Relay:
             following=self.following,
             events=self.events,
             deliveries=self.deliveries,
+            replay=self.replay,
             schema_pending=lambda: migrate.pending(self.database),
             api_token=self.settings.token,
         )

@@ -1,48 +1,96 @@
-"""`relay replay`."""
+"""`relay replay` and `replays`."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from relay import wiring
-from relay.cli.look import Since, State, Target, Type, Until
-from relay.cli.output import Json, print_json
-from relay.domain.listing import filters_of, is_id
+from relay.cli.look import Limit, Route, Since, Source, State, Subject, Target, Type, Until
+from relay.cli.output import Json, print_fields, print_json, print_table
+from relay.domain.listing import LIMIT_DEFAULT, filters_of, is_id, show_replay
+from relay.domain.replay import Started
 from relay.errors import NotFound, UsageError
+from relay.pipeline.replay import pace
+
+Query = Annotated[str | None, typer.Option("--q", help="Only with this text in the last error or the subject.")]
+Rate = Annotated[str | None, typer.Option(help="How fast, such as 20/s; all at once if not given.")]
+
+_COLUMNS = ("id", "created_at", "state", "rate", "count", "pending", "sending", "delivered", "dead", "cancelled")
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     app.command()(replay)
+    app.command()(replays)
 
 
 def replay(
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Events or deliveries.")] = None,
     state: State = None,
     target: Target = None,
+    route: Route = None,
+    source: Source = None,
     type_: Type = None,
+    subject: Subject = None,
     since: Since = None,
     until: Until = None,
+    query: Query = None,
+    rate: Rate = None,
     as_json: Json = False,
 ) -> None:
     """Send again: these events and deliveries, or all that fit the filters."""
-    filters = filters_of({"state": state, "target": target, "type": type_, "since": since, "until": until})
+    given = {"state": state, "target": target, "route": route, "source": source, "type": type_, "subject": subject}
+    filters = filters_of(given | {"since": since, "until": until, "q": query})
     if bool(ids) == bool(filters):
         raise UsageError("name what to replay", hint="either ids, or filters such as --state dead")
     step = wiring.current().replay
     now = datetime.now(UTC)
-    events = 0
-    if ids:
-        count, events = step.by_id(_checked(ids), now)
-        if not count and not events:
-            raise NotFound("none of these is an event or a finished delivery", hint="`relay deliveries` lists them")
-    else:
-        count = step.by_filter(filters, now)
+    started = step.by_id(_checked(ids), pace(rate), now) if ids else step.by_filter(filters, pace(rate), now)
     if as_json:
-        print_json({"count": count, "events": events})
+        print_json({"id": started.id, "count": started.count, "events": started.events})
     else:
-        print(f"{count} deliveries are sent again" + (f", {events} events are routed again" if events else ""))
+        print(_told(started))
+
+
+def replays(
+    replay_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="One replay; all of them if not given.")
+    ] = None,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Cancel what of it still waits.")] = False,
+    limit: Limit = LIMIT_DEFAULT,
+    as_json: Json = False,
+) -> None:
+    """List replays, newest first; show how far one is, or cancel it."""
+    if replay_id is not None:
+        _print_one(_one(replay_id, cancel=cancel), as_json=as_json)
+        return
+    if cancel:
+        raise UsageError("name the replay to cancel", hint="`relay replays` lists them")
+    found = [show_replay(one) for one in wiring.current().replay.find(None, limit)]
+    if as_json:
+        print_json({"items": found})
+    else:
+        print_table(found, _COLUMNS, empty="no replays")
+
+
+def _one(replay_id: str, *, cancel: bool) -> dict[str, Any]:
+    if not is_id(replay_id):
+        raise NotFound(f"there is no replay {replay_id}", hint="`relay replays` lists them")
+    step = wiring.current().replay
+    return show_replay(step.cancel(replay_id, datetime.now(UTC)) if cancel else step.get(replay_id))
+
+
+def _print_one(shown: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(shown)
+    else:
+        print_fields(shown)
+
+
+def _told(started: Started) -> str:
+    routed = f", {started.events} events are routed again" if started.events else ""
+    return f"{started.id}  {started.count} deliveries are sent again{routed}"
 
 
 def _checked(ids: list[str]) -> list[str]:

@@ -7,8 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from relay.domain.delivery import Attempt, Delivery, State
-from relay.domain.durations import parse_duration
+from relay.domain.durations import format_rate, parse_duration
 from relay.domain.event import Event
+from relay.domain.replay import SHOWN, Replay
 from relay.errors import UsageError
 
 LIMIT_DEFAULT = 50
@@ -70,6 +71,20 @@ def show_attempt(attempt: Attempt) -> dict[str, Any]:
     fields = {name: _shown(value) for name, value in asdict(attempt).items()}
     del fields["delivery_id"]
     return fields
+
+
+def show_replay(replay: Replay) -> dict[str, Any]:
+    """Return a replay and how far it is, as JSON shows it."""
+    return {
+        "id": replay.id,
+        "created_at": _shown(replay.created_at),
+        "state": replay.state,
+        "rate": None if replay.rate is None else format_rate(replay.rate),
+        "count": replay.count,
+        **{state.value: replay.states.get(state, 0) for state in SHOWN},
+        "cancelled_at": _shown(replay.cancelled_at),
+        "filter": replay.filter,
+    }
 
 
 def _shown(value: Any) -> Any:

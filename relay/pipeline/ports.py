@@ -9,6 +9,7 @@ import requests
 from relay.domain.configuration import Configuration
 from relay.domain.delivery import Claimed, Delivery, Lane, Verdict
 from relay.domain.event import Event
+from relay.domain.replay import Replay, Started
 
 
 class EventStore(Protocol):
@@ -22,9 +23,6 @@ class EventStore(Protocol):
 
     def waiting(self) -> bool:
         """Say whether any event is not routed yet."""
-
-    def unroute(self, ids: Sequence[str]) -> int:
-        """Have these events routed again; return how many there were."""
 
 
 class DeliveryStore(Protocol):
@@ -48,11 +46,24 @@ class DeliveryStore(Protocol):
     def due(self, names: Iterable[str], now: datetime) -> bool:
         """Say whether anything waits for one of these targets."""
 
-    def replay(self, filters: Mapping[str, Any], now: datetime) -> int:
-        """Make all that fits due again."""
-
     def of_event(self, event_id: str) -> list[Delivery]:
         """Return an event's deliveries."""
+
+
+class ReplayStore(Protocol):
+    """Where replays are kept."""
+
+    def start(self, filters: Mapping[str, Any], rate: float | None, now: datetime) -> Started:
+        """Make all that fits due again, at a pace. Raises `NotFound` when ids name nothing."""
+
+    def find(self, before: str | None, limit: int) -> list[Replay]:
+        """Return replays, newest first."""
+
+    def get(self, replay_id: str) -> Replay | None:
+        """Return one replay."""
+
+    def cancel(self, replay_id: str, now: datetime) -> bool:
+        """Cancel what still waits of a replay; return whether there is such a replay."""
 
 
 class OutboxReader(Protocol):

@@ -126,18 +126,11 @@ class Deliveries:
         `filters` may hold `state`, `target`, `route`, `source`, `type` (shell-style globs), `subject`, `since`,
         `until` (datetimes of their making) and `q`, text that is part of the last error or the subject.
         """
-        statement = _filtered(select(deliveries), filters).order_by(deliveries.c.id.desc()).limit(limit)
+        statement = filtered(select(deliveries), filters).order_by(deliveries.c.id.desc()).limit(limit)
         if before is not None:
             statement = statement.where(deliveries.c.id < before)
         with self._database.reading() as connection:
             return [_delivery(row) for row in connection.execute(statement)]
-
-    def replay(self, filters: Mapping[str, Any], now: datetime) -> int:
-        """Make all that fits due again, whatever came of it; return how many. What is on its way is left alone."""
-        chosen = _filtered(select(deliveries.c.id), filters).where(deliveries.c.state.not_in(OPEN))
-        again = update(deliveries).values(state=State.PENDING, tries=0, next_attempt_at=now, finished_at=None)
-        with self._database.writing() as connection:
-            return int(connection.execute(again.where(deliveries.c.id.in_(chosen))).rowcount)
 
     def counts(self) -> dict[str, int]:
         """Return how many deliveries there are in each open state."""
@@ -163,7 +156,8 @@ def _verdict_row(verdict: Verdict) -> tuple[Any, ...]:
     )
 
 
-def _filtered(statement: Select[Any], filters: Mapping[str, Any]) -> Select[Any]:
+def filtered(statement: Select[Any], filters: Mapping[str, Any]) -> Select[Any]:
+    """Return a selection of deliveries with the conditions of `Deliveries.find`, or `ids` of events and deliveries."""
     if {"source", "type"} & filters.keys():
         statement = statement.join(events, events.c.seq == deliveries.c.event_seq)
     for name, value in filters.items():

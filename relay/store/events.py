@@ -98,12 +98,6 @@ class Events:
             connection.execute(update(events).values(routed=True).where(seqs))
             return len(batch), len(made)
 
-    def unroute(self, ids: Sequence[str]) -> int:
-        """Have these events routed again, under the routes now in force; return how many there were."""
-        with self._database.writing() as connection:
-            again = update(events).where(any_of(connection, events.c.id, ids)).values(routed=False)
-            return int(connection.execute(again).rowcount)
-
     def waiting(self) -> bool:
         """Say whether any event is not routed yet."""
         with self._database.reading() as connection:

@@ -75,6 +75,8 @@ deliveries = Table(
     Column("created_at", Moment, nullable=False),
     Column("finished_at", Moment),
     Column("ordered", Boolean, nullable=False, server_default=false()),
+    # Of the latest replay that sent it again.
+    Column("replay_id", Id),
 )
 _pending = deliveries.c.state == "pending"
 _sending = deliveries.c.state == "sending"
@@ -99,6 +101,13 @@ Index(
     postgresql_where=_in_line,
     sqlite_where=_in_line,
 )
+Index(
+    "deliveries_replayed",
+    deliveries.c.replay_id,
+    deliveries.c.state,
+    postgresql_where=deliveries.c.replay_id.is_not(None),
+    sqlite_where=deliveries.c.replay_id.is_not(None),
+)
 Index("deliveries_dead", deliveries.c.finished_at, postgresql_where=_dead, sqlite_where=_dead)
 
 attempts = Table(
@@ -115,6 +124,16 @@ attempts = Table(
     Column("response", Text),
 )
 
+replays = Table(
+    "replays",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("created_at", Moment, nullable=False),
+    Column("rate", Float),
+    Column("count", Integer, nullable=False),
+    Column("cancelled_at", Moment),
+    Column("filter", Text, nullable=False),
+)
 
 health = Table(
     "health",

@@ -16,6 +16,7 @@ from relay.domain.delivery import Attempt, Delivery
 from relay.domain.event import Event
 from relay.pipeline.accept import Accept
 from relay.pipeline.live import LOOK_EVERY, Following
+from relay.pipeline.replay import Replaying
 from relay.web import problems
 from relay.web.api.routes import routes as api_routes
 from relay.web.gather import Gatherer
@@ -57,6 +58,7 @@ class Parts:
     following: Following
     events: EventReader
     deliveries: DeliveryReader
+    replay: Replaying
     schema_pending: Callable[[], bool]
     api_token: str | None
 

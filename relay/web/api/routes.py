@@ -4,6 +4,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from relay.web.api.listings import list_attempts, list_deliveries, list_events, show_one_delivery, show_one_event
 from relay.web.api.publish import publish
+from relay.web.api.replays import cancel_replay, list_replays, show_one_replay, start_replay
 from relay.web.auth import signed_in
 
 
@@ -19,6 +20,10 @@ def routes() -> list[BaseRoute]:
                 Route("/deliveries", signed_in(list_deliveries), methods=["GET"]),
                 Route("/deliveries/{id}", signed_in(show_one_delivery), methods=["GET"]),
                 Route("/deliveries/{id}/attempts", signed_in(list_attempts), methods=["GET"]),
+                Route("/replays", signed_in(list_replays), methods=["GET"]),
+                Route("/replays", signed_in(start_replay), methods=["POST"]),
+                Route("/replays/{id}", signed_in(show_one_replay), methods=["GET"]),
+                Route("/replays/{id}", signed_in(cancel_replay), methods=["DELETE"]),
             ],
         )
     ]
