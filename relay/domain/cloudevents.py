@@ -61,7 +61,7 @@ def attributes(event: Event) -> dict[str, str]:
     }
     if event.subject:
         known["subject"] = event.subject
-    return {name: _sound(value) for name, value in known.items()}
+    return known if all(map(str.isascii, known.values())) else {name: _sound(known[name]) for name in known}
 
 
 def sendable(content_type: Any) -> str:

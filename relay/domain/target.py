@@ -89,6 +89,8 @@ class Target(Protocol):
 
     kind: ClassVar[str]
     Options: ClassVar[type[TargetOptions]]
+    words: ClassVar[bool]
+    """Whether people read it: else a message has neither text nor thread, and no template is rendered."""
 
     def __init__(self, options: Any) -> None: ...
 

@@ -86,6 +86,8 @@ def compose(
     A template that fails costs the words, not the news: the kind's own card tells the event, with a notice. So it
     does when the route is there no more (`None`).
     """
+    if not target.words:
+        return Message(message_id, event, sent_at, earlier=earlier)
     text, thread, failures = None, default_thread(event), []
     if route is not None:
         try:

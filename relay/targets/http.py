@@ -83,6 +83,7 @@ class HttpTarget:
 
     kind: ClassVar[str] = "http"
     Options: ClassVar[type[TargetOptions]] = HttpOptions
+    words: ClassVar[bool] = False
 
     def __init__(self, options: HttpOptions) -> None:
         self._options = options

@@ -71,6 +71,7 @@ class GoogleChatTarget:
 
     kind: ClassVar[str] = "google_chat"
     Options: ClassVar[type[TargetOptions]] = GoogleChatOptions
+    words: ClassVar[bool] = True
 
     def __init__(self, options: GoogleChatOptions) -> None:
         self._url = options.url.get_secret_value()
