@@ -25,6 +25,7 @@ from relay.pipeline.live import Following
 from relay.pipeline.recording import Recorder
 from relay.pipeline.replay import Replaying
 from relay.pipeline.sweep import Sweep
+from relay.pipeline.targets import Targets
 from relay.queue import tasks
 from relay.queue.app import build as build_celery
 from relay.queue.nudges import Nudges, connect
@@ -121,9 +122,14 @@ class Relay:
         return FanOut(self.events, self.following)
 
     @cached_property
+    def health(self) -> HealthStore:
+        """Where the health of targets is kept."""
+        return HealthStore(self.database)
+
+    @cached_property
     def breakers(self) -> Breakers:
         """Which targets are left alone."""
-        return Breakers(HealthStore(self.database))
+        return Breakers(self.health)
 
     @cached_property
     def recorder(self) -> Recorder:
@@ -156,6 +162,11 @@ class Relay:
         """The step that sends again."""
         return Replaying(Replays(self.database), self.nudges)
 
+    @cached_property
+    def targets(self) -> Targets:
+        """What shows, pauses and resumes targets."""
+        return Targets(self.configuration, self.deliveries, self.health, self.nudges)
+
     def transport(self) -> Transport:
         """Return this thread's transport; one that a failed drain left requests in is replaced."""
         known: Transport | None = getattr(self._of_thread, "transport", None)
@@ -175,6 +186,7 @@ class Relay:
             events=self.events,
             deliveries=self.deliveries,
             replay=self.replay,
+            targets=self.targets,
             schema_pending=lambda: migrate.pending(self.database),
             api_token=self.settings.token,
         )

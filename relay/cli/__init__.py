@@ -11,6 +11,7 @@ from relay.cli import look as look_commands
 from relay.cli import messages as message_commands
 from relay.cli import replay as replay_command
 from relay.cli import roles as role_commands
+from relay.cli import targets as target_commands
 from relay.cli import up as up_command
 from relay.errors import RelayError
 
@@ -28,6 +29,7 @@ for group in (
     message_commands,
     look_commands,
     replay_command,
+    target_commands,
     doctor_command,
 ):
     group.register(app)

@@ -92,7 +92,9 @@ class ConfigurationStore:
         """Pause a target for a reason, or with `None` resume it; return whether that changed anything."""
         paused_at = None if reason is None else now
         known = tables.targets.c.name == target
-        changes = tables.targets.c.paused_at.is_(None) if reason else tables.targets.c.paused_at.is_not(None)
+        changes = (
+            tables.targets.c.paused_at.is_(None) if reason is not None else tables.targets.c.paused_at.is_not(None)
+        )
         with self._database.writing() as connection:
             statement = update(tables.targets).where(known & changes)
             changed = connection.execute(statement.values(paused_at=paused_at, paused_reason=reason)).rowcount

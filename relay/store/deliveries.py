@@ -132,6 +132,16 @@ class Deliveries:
         with self._database.reading() as connection:
             return [_delivery(row) for row in connection.execute(statement)]
 
+    def waiting(self, names: Iterable[str]) -> dict[str, int]:
+        """Return how many deliveries wait for each of these targets; those of which there are none are left out."""
+        with self._database.reading() as connection:
+            statement = (
+                select(deliveries.c.target, func.count())
+                .where(deliveries.c.state == State.PENDING, any_of(connection, deliveries.c.target, names))
+                .group_by(deliveries.c.target)
+            )
+            return {row[0]: row[1] for row in connection.execute(statement)}
+
     def counts(self) -> dict[str, int]:
         """Return how many deliveries there are in each open state."""
         statement = (

@@ -5,6 +5,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from relay.web.api.listings import list_attempts, list_deliveries, list_events, show_one_delivery, show_one_event
 from relay.web.api.publish import publish
 from relay.web.api.replays import cancel_replay, list_replays, show_one_replay, start_replay
+from relay.web.api.targets import list_targets, pause_target, resume_target, show_one_target
 from relay.web.auth import signed_in
 
 
@@ -24,6 +25,10 @@ def routes() -> list[BaseRoute]:
                 Route("/replays", signed_in(start_replay), methods=["POST"]),
                 Route("/replays/{id}", signed_in(show_one_replay), methods=["GET"]),
                 Route("/replays/{id}", signed_in(cancel_replay), methods=["DELETE"]),
+                Route("/targets", signed_in(list_targets), methods=["GET"]),
+                Route("/targets/{name}", signed_in(show_one_target), methods=["GET"]),
+                Route("/targets/{name}/pause", signed_in(pause_target), methods=["POST"]),
+                Route("/targets/{name}/resume", signed_in(resume_target), methods=["POST"]),
             ],
         )
     ]
