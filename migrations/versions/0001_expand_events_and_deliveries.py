@@ -90,7 +90,7 @@ def _deliveries() -> None:
         sa.Column("finished_at", Moment),
     )
     _partial_index("deliveries_due", "deliveries", ["target", "next_attempt_at", "id"], "state = 'pending'")
-    _partial_index("deliveries_leased", "deliveries", ["lease_until"], "state = 'sending'")
+    _partial_index("deliveries_sending", "deliveries", ["target", "lease_until"], "state = 'sending'")
     _partial_index("deliveries_dead", "deliveries", ["finished_at"], "state = 'dead'")
     op.create_index("deliveries_once", "deliveries", ["event_id", "target"], unique=True)
     op.create_table(

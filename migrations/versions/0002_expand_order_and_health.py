@@ -13,7 +13,6 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("deliveries", sa.Column("ordered", sa.Boolean, nullable=False, server_default=sa.false()))
-    _partial_index("deliveries_sending", ["target"], "state = 'sending'")
     in_line = "ordered AND state IN ('pending', 'sending', 'dead')"
     _partial_index("deliveries_in_line", ["target", "subject", "event_seq"], in_line)
     op.create_table(
@@ -33,7 +32,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("health")
     op.drop_index("deliveries_in_line", "deliveries")
-    op.drop_index("deliveries_sending", "deliveries")
     op.drop_column("deliveries", "ordered")
 
 

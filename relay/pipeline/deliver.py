@@ -62,7 +62,10 @@ class Deliver:
 
     def drain(self, meanwhile: Callable[[], bool]) -> None:
         """Deliver until nothing is due. `meanwhile` is called between rounds; it says whether it made deliveries."""
-        _Drain(self, self.transport()).run(meanwhile)
+        drain = _Drain(self, self.transport())
+        drain.run(meanwhile)
+        if drain.handed_on:
+            self.nudge.deliver()
 
     def due(self, now: datetime) -> bool:
         """Say whether anything is due for a target that is neither paused nor left alone by its circuit breaker."""
@@ -103,6 +106,11 @@ class _Drain:
             if self._over():
                 break
         self._parts.deliveries.release(self._underway.let_go())
+
+    @property
+    def handed_on(self) -> bool:
+        """Whether this drain ended because its time was up, not because nothing was due."""
+        return time.monotonic() > self._closes
 
     def _closing(self) -> bool:
         """Say whether to begin nothing new: at the end of the budget, and at shutdown, which ends in `GRACE`."""

@@ -2,7 +2,7 @@
 
 import heapq
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +11,11 @@ from relay.domain.delivery import Claimed, Lane
 from relay.pipeline.live import LiveTarget
 
 WINDOW = 256
-"""How many deliveries a drain holds at most."""
+"""How many deliveries a drain holds, beside those that hang."""
+HANGS_AFTER = 1.0
+"""Seconds after which a request no longer counts against the window: targets that hang must not fill it."""
+MOST = 1024
+"""How many deliveries a drain holds at most, those that hang among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,8 @@ class Underway:
 
     def __init__(self) -> None:
         self._started: dict[str, Started] = {}
+        self._young: deque[tuple[float, str]] = deque()
+        self._hanging: set[str] = set()
         self._held: list[_Held] = []
         self._of: Counter[str] = Counter()
         self._turns = 0
@@ -46,7 +52,8 @@ class Underway:
     @property
     def free(self) -> int:
         """How many more deliveries fit."""
-        return WINDOW - len(self)
+        self._age()
+        return min(WINDOW + len(self._hanging), MOST) - len(self)
 
     @property
     def claims(self) -> list[Claimed]:
@@ -102,13 +109,23 @@ class Underway:
     def start(self, started: Started) -> None:
         """Count a request that was sent."""
         self._started[started.claimed.id] = started
+        self._young.append((time.monotonic(), started.claimed.id))
         self._of[started.claimed.target] += 1
 
     def finish(self, delivery_id: str) -> Started:
         """Return a request that came back, and free its place."""
         started = self._started.pop(delivery_id)
+        self._hanging.discard(delivery_id)
         self._of[started.claimed.target] -= 1
         return started
+
+    def _age(self) -> None:
+        """Count as hanging what was started long ago and has not come back."""
+        old = time.monotonic() - HANGS_AFTER
+        while self._young and self._young[0][0] < old:
+            _, delivery_id = self._young.popleft()
+            if delivery_id in self._started:
+                self._hanging.add(delivery_id)
 
     @property
     def on_their_way(self) -> int:

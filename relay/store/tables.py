@@ -90,8 +90,15 @@ Index(
     postgresql_where=_pending,
     sqlite_where=_pending,
 )
-Index("deliveries_leased", deliveries.c.lease_until, postgresql_where=_sending, sqlite_where=_sending)
-Index("deliveries_sending", deliveries.c.target, postgresql_where=_sending, sqlite_where=_sending)
+# One for both questions, how many a target has under way and which leases have ended: it is short, and every index
+# that a change of state touches costs each delivery twice.
+Index(
+    "deliveries_sending",
+    deliveries.c.target,
+    deliveries.c.lease_until,
+    postgresql_where=_sending,
+    sqlite_where=_sending,
+)
 _in_line = deliveries.c.ordered & deliveries.c.state.in_(["pending", "sending", "dead"])
 Index(
     "deliveries_in_line",
