@@ -7,7 +7,7 @@ BIN    := .venv/bin
 # Where the kernel can see to it, everything ends with make, however make ends.
 TIED   := $(shell setpriv --pdeathsig TERM true 2>/dev/null && echo setpriv --pdeathsig TERM)
 
-.PHONY: up test bench lock clean
+.PHONY: up test bench docs lock clean
 .DEFAULT_GOAL := up
 
 up: .venv/installed
@@ -22,6 +22,10 @@ test: .venv/installed-dev
 
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# The pages whose source is the code.
+docs: .venv/installed
+	$(BIN)/python -m docs.generate
 
 # Needs uv. Both lists carry the hash of every file, for every platform and every Python from 3.11 on.
 lock:
