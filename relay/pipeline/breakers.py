@@ -86,11 +86,14 @@ class Breakers:
         else:
             self._unwell[name] = health
 
-    def _look(self) -> None:
-        if self._clock() - self._looked < LOOK_EVERY:
-            return
+    def refresh(self) -> None:
+        """Look now how targets fare; what was known last stays while the database is away."""
         self._looked = self._clock()
         try:
             self._unwell = self._store.load()
         except StoreUnavailable as error:
             _log.warning("health.unreachable", error=error.message)
+
+    def _look(self) -> None:
+        if self._clock() - self._looked >= LOOK_EVERY:
+            self.refresh()

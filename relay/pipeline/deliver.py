@@ -185,8 +185,9 @@ class _Drain:
         except Exception as error:  # noqa: BLE001  one message that cannot be made must not hold up the others
             self._fault(claimed, live, at, error)
             return
-        self._underway.start(Started(claimed, live, at))
-        self._transport.send(claimed.id, request, live.options.timeout)
+        started = Started(claimed, live, at)
+        self._underway.start(started)
+        self._transport.send(started.key, request, live.options.timeout)
 
     def _fault(self, claimed: Claimed, live: LiveTarget, at: datetime, error: Exception) -> None:
         """Record the relay's own fault: told apart from the target's, tried again after the same delays."""

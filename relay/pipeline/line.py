@@ -17,6 +17,8 @@ _log = log.get(__name__)
 
 LOOK_EVERY = 0.02
 SWEEP_EVERY = 1.0
+DATABASE_AWAY = 1.0
+"""Seconds until a database that did not answer is asked again."""
 
 
 class Line:
@@ -89,6 +91,7 @@ class Line:
             return self._look(now)
         except StoreUnavailable as error:
             _log.warning("line.waits", error=error.message)
+            self._looked = now + DATABASE_AWAY
             return False
 
     def _look(self, now: float) -> bool:

@@ -18,6 +18,10 @@ MOST = 1024
 """How many deliveries a drain holds at most, those that hang among them."""
 
 
+Key = tuple[str, str]
+"""A delivery's id and its lease: one whose lease was lost may be claimed again while its request is under way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Started:
     """A request on its way."""
@@ -25,6 +29,11 @@ class Started:
     claimed: Claimed
     live: LiveTarget
     at: datetime
+
+    @property
+    def key(self) -> Key:
+        """What tells it from every other request."""
+        return self.claimed.id, self.claimed.lease
 
 
 @dataclass(order=True, slots=True)
@@ -39,9 +48,9 @@ class Underway:
     """Counts what is held and on its way, in all and for each target."""
 
     def __init__(self) -> None:
-        self._started: dict[str, Started] = {}
-        self._young: deque[tuple[float, str]] = deque()
-        self._hanging: set[str] = set()
+        self._started: dict[Key, Started] = {}
+        self._young: deque[tuple[float, Key]] = deque()
+        self._hanging: set[Key] = set()
         self._held: list[_Held] = []
         self._of: Counter[str] = Counter()
         self._turns = 0
@@ -108,14 +117,14 @@ class Underway:
 
     def start(self, started: Started) -> None:
         """Count a request that was sent."""
-        self._started[started.claimed.id] = started
-        self._young.append((time.monotonic(), started.claimed.id))
+        self._started[started.key] = started
+        self._young.append((time.monotonic(), started.key))
         self._of[started.claimed.target] += 1
 
-    def finish(self, delivery_id: str) -> Started:
+    def finish(self, key: Key) -> Started:
         """Return a request that came back, and free its place."""
-        started = self._started.pop(delivery_id)
-        self._hanging.discard(delivery_id)
+        started = self._started.pop(key)
+        self._hanging.discard(key)
         self._of[started.claimed.target] -= 1
         return started
 
@@ -123,9 +132,9 @@ class Underway:
         """Count as hanging what was started long ago and has not come back."""
         old = time.monotonic() - HANGS_AFTER
         while self._young and self._young[0][0] < old:
-            _, delivery_id = self._young.popleft()
-            if delivery_id in self._started:
-                self._hanging.add(delivery_id)
+            _, key = self._young.popleft()
+            if key in self._started:
+                self._hanging.add(key)
 
     @property
     def on_their_way(self) -> int:

@@ -1,0 +1,226 @@
+"""The delivery engine's promises about sick, slow, ordered and bounded targets, with real requests."""
+
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from relay import wiring
+from relay.domain.delivery import State
+from relay.domain.health import IN_A_ROW
+from relay.store.tables import health
+from tests.support.engine import Engine, engine
+from tests.support.processes import eventually
+from tests.support.sink import Received, Sink
+from tests.support.sink_server import Answer
+
+__all__ = ["engine"]
+
+
+def target(name: str, url: str, **options: Any) -> str:
+    """A target of relay.toml with a route of its own for every event."""
+    lines = [f"{key} = {value}" for key, value in options.items()]
+    return "\n".join(
+        [
+            *("[[targets]]", f'name = "{name}"', 'kind = "http"', f'url = "{url}"', *lines, ""),
+            *("[[routes]]", f'name = "to-{name}"', 'sources = ["shop"]', f'to = ["{name}"]', ""),
+        ]
+    )
+
+
+def numbers(requests: list[Received]) -> list[tuple[str, int]]:
+    """The subject and number of each request, as they came."""
+    return [(request.json()["subject"], request.json()["data"]["number"]) for request in requests]
+
+
+def test_a_sick_target_is_left_alone_until_a_probe_comes_through(engine: Engine, sink: Sink) -> None:
+    """After ten failures in a row nothing more is sent; one probe finds it well, and all that waited follows."""
+    url = sink.on("/sick", Answer(500))
+    engine.configure(target("sick", url, retry='["1s", "1s", "1s", "1s"]', concurrency=5))
+    engine.record(*(f"orders/{number}" for number in range(40)))
+    engine.drain()
+    tried = len(sink.requests("/sick"))
+    assert IN_A_ROW <= tried <= IN_A_ROW + 5
+    assert not engine.relay.deliver.due(datetime.now(UTC) + timedelta(seconds=2))
+
+    probe_now(engine)
+    engine.drain()
+    assert len(sink.requests("/sick")) == tried + 1, "a probe is one request"
+
+    sink.on("/sick", Answer(200))
+    probe_now(engine)
+    engine.drain_until_settled()
+    assert {delivery.state for delivery in engine.deliveries()} == {State.DELIVERED}
+
+
+def probe_now(engine: Engine) -> None:
+    """Let the wait of every open circuit be over, and everything be due."""
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    with engine.relay.database.writing() as connection:
+        connection.execute(update(health).values(open_until=past))
+    engine.relay.breakers.refresh()
+    eventually(lambda: engine.relay.deliver.due(datetime.now(UTC)))
+
+
+def test_the_fallback_is_told_once(engine: Engine, sink: Sink) -> None:
+    """Twenty deliveries die; the fallback hears of it in one message, which says what happened."""
+    url = sink.on("/gone", Answer(404, body="no such hook"))
+    engine.configure(target("gone", url, fallback='"ops"') + target("ops", sink.on("/ops")).split("[[routes]]")[0])
+    engine.record(*(f"orders/{number}" for number in range(20)))
+    engine.drain()
+    engine.relay.fan_out.run()
+    engine.drain()
+    assert len(engine.deliveries(state="dead")) == 20
+    (told,) = sink.requests("/ops")
+    assert told.json()["type"] == "relay.delivery.dead"
+    assert told.json()["data"]["target"] == "gone"
+    assert "404" in told.json()["data"]["error"]
+
+
+def test_gone_pauses_the_target_and_keeps_its_deliveries(engine: Engine, sink: Sink) -> None:
+    """410 pauses: what waits is kept, nothing is sent, and all of it arrives after a resume."""
+    url = sink.on("/hook", Answer(410))
+    engine.configure(target("hook", url, concurrency=1))
+    engine.record("orders/1", "orders/2", "orders/3")
+    engine.drain()
+    assert len(sink.requests("/hook")) == 1
+    assert {delivery.state for delivery in engine.deliveries()} == {State.PENDING}
+    assert engine.relay.targets.get("hook").paused is not None
+
+    sink.on("/hook", Answer(200))
+    engine.relay.targets.resume("hook", datetime.now(UTC))
+    engine.relay.following.refresh()
+    engine.drain_until_settled()
+    assert {delivery.state for delivery in engine.deliveries()} == {State.DELIVERED}
+
+
+def test_order_within_a_subject_survives_failures(engine: Engine, sink: Sink) -> None:
+    """With order = "subject" nothing is overtaken, although the first tries of many fail; subjects go side by side."""
+    answers = [Answer(500), Answer(200), Answer(503), Answer(200), Answer(200)]
+    url = sink.on("/ordered", *(answers * 6), Answer(200))
+    engine.configure(
+        target("ordered", url, order='"subject"', retry='["50ms", "50ms", "50ms", "50ms", "50ms", "50ms"]')
+    )
+    subjects = [f"orders/{number % 4}" for number in range(32)]
+    engine.record(*subjects)
+    others = [engine.another(), engine.another()]
+    for other in others:
+        other.drain_in_background()
+    engine.drain_until_settled()
+    assert {delivery.state for delivery in engine.deliveries()} == {State.DELIVERED}
+    arrived: dict[str, list[int]] = defaultdict(list)
+    for subject, number in numbers(sink.requests("/ordered")):
+        if not arrived[subject] or arrived[subject][-1] != number:
+            arrived[subject].append(number)
+    expected = {f"orders/{rest}": list(range(rest, 32, 4)) for rest in range(4)}
+    assert dict(arrived) == expected
+
+
+@pytest.mark.parametrize(("after_dead", "later"), [("skip", State.DELIVERED), ("block", State.PENDING)])
+def test_a_dead_delivery_skips_or_blocks(engine: Engine, sink: Sink, after_dead: str, later: State) -> None:
+    """What follows a dead delivery of its subject is sent, or waits, as configured; other subjects go on."""
+    url = sink.on("/ordered", Answer(400), Answer(200))
+    engine.configure(target("ordered", url, order='"subject"', after_dead=f'"{after_dead}"', concurrency=1))
+    engine.record("orders/1", "orders/1", "orders/2")
+    for _ in range(3):
+        engine.drain()
+    states = [(delivery.subject, delivery.state) for delivery in engine.deliveries()]
+    assert states == [("orders/1", State.DEAD), ("orders/1", later), ("orders/2", State.DELIVERED)]
+
+
+def test_concurrency_holds_for_all_workers_together(engine: Engine, sink: Sink) -> None:
+    """Three workers never have more than the target's concurrency under way."""
+    url = sink.on("/narrow", Answer(delay=0.15))
+    engine.configure(target("narrow", url, concurrency=3))
+    engine.record(*(f"orders/{number}" for number in range(24)))
+    workers = [engine.another().drain_in_background() for _ in range(2)]
+    engine.drain_until_settled()
+    for worker in workers:
+        worker.join(20)
+    arrivals = sorted(request.at for request in sink.requests("/narrow"))
+    assert len(arrivals) == 24
+    busiest = max(sum(start <= other < start + 0.14 for other in arrivals) for start in arrivals)
+    assert busiest <= 3
+
+
+def test_targets_that_hang_do_not_hold_up_the_others(engine: Engine, sink: Sink) -> None:
+    """Twelve targets that never answer hold more than a window's worth; the healthy one gets all of its own."""
+    hanging = sink.on("/hang", Answer(manner="hang"))
+    sick = "".join(target(f"hang-{number}", hanging, timeout='"20s"', retry="[]") for number in range(12))
+    engine.configure(sick + target("well", sink.on("/well")))
+    engine.record(*(f"orders/{number}" for number in range(60)))
+    worker = engine.drain_in_background()
+    eventually(lambda: len(sink.requests("/well")) == 60, timeout=15)
+    assert not engine.deliveries(state="dead"), "all of it arrived before the first of the others timed out"
+    sink.kill()
+    worker.join(30)
+    assert not worker.is_alive()
+
+
+def test_a_worker_that_stops_records_what_is_under_way(engine: Engine, sink: Sink) -> None:
+    """At shutdown nothing new is begun; requests that were sent are recorded, what was only held is given back."""
+    url = sink.on("/slow", Answer(delay=0.8))
+    engine.configure(target("slow", url, concurrency=4))
+    engine.record(*(f"orders/{number}" for number in range(12)))
+    worker = engine.drain_in_background()
+    eventually(lambda: len(sink.requests("/slow")) == 4)
+    wiring._stopping._raise()
+    try:
+        worker.join(20)
+        assert not worker.is_alive()
+    finally:
+        wiring._stopping._lower()
+    states = sorted(delivery.state for delivery in engine.deliveries())
+    assert states == [State.DELIVERED] * 4 + [State.PENDING] * 8
+    assert len(sink.requests("/slow")) == 4
+
+
+def test_a_space_gets_no_more_than_its_rate_from_all_workers(engine: Engine, sink: Sink) -> None:
+    """Two workers and two webhooks of one space share its quota: messages leave one slot apart."""
+    spaces = "".join(
+        target(name, sink.url(f"/v1/spaces/AAA/messages?key={name}-key&token=secret"), rate='"5/s"').replace(
+            '"http"', '"google_chat"'
+        )
+        for name in ("one", "two")
+    )
+    engine.configure(spaces)
+    engine.record(*(f"orders/{number}" for number in range(4)))
+    engine.another().drain_in_background()
+    engine.drain_until_settled()
+    arrivals = sorted(request.at for request in sink.requests())
+    assert len(arrivals) == 8
+    gaps = [later - earlier for earlier, later in pairwise(arrivals)]
+    assert sum(gaps) >= 7 / 5
+    assert min(gaps) > 0.1
+
+
+def test_retry_after_is_a_floor(engine: Engine, sink: Sink) -> None:
+    """A receiver that names a time is not asked again before it."""
+    url = sink.on("/busy", Answer(429, headers={"Retry-After": "3600"}), Answer(200))
+    engine.configure(target("busy", url, retry='["1s"]'))
+    engine.record("orders/1")
+    engine.drain()
+    (delivery,) = engine.deliveries()
+    assert delivery.state is State.PENDING
+    assert delivery.next_attempt_at > datetime.now(UTC) + timedelta(minutes=59)
+    (attempt,) = engine.relay.deliveries.attempts_of(delivery.id)
+    assert (attempt.outcome, attempt.status) == ("throttled", 429)
+
+
+def test_a_lost_lease_is_not_overwritten(engine: Engine, sink: Sink) -> None:
+    """An attempt that outlived its lease is kept on record, and leaves the delivery to whoever claimed it since."""
+    url = sink.on("/slow", Answer(delay=1.0), Answer(500))
+    engine.configure(target("slow", url, retry='["1h"]'))
+    engine.record("orders/1")
+    sleeper = engine.drain_in_background()
+    eventually(lambda: len(sink.requests("/slow")) == 1)
+    assert engine.relay.deliveries.take_back(datetime.now(UTC) + timedelta(minutes=1)) == 1
+    engine.another().drain()
+    sleeper.join(20)
+    (delivery,) = engine.deliveries()
+    assert delivery.state is State.PENDING, "the second worker's verdict stands: it failed, and is due in an hour"
+    outcomes = sorted(attempt.outcome for attempt in engine.relay.deliveries.attempts_of(delivery.id))
+    assert outcomes == ["delivered", "failed"]
