@@ -183,7 +183,8 @@ class RunningRelay:
         engine = self.engine()
         try:
             with engine.begin() as connection:
-                return [tuple(row) for row in connection.execute(text(statement), values)]
+                result = connection.execute(text(statement), values)
+                return [tuple(row) for row in result] if result.returns_rows else []
         finally:
             engine.dispose()
 
