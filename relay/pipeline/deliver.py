@@ -87,6 +87,7 @@ class _Drain:
         self._underway = Underway()
         self._verdicts: list[Verdict] = []
         self._turn = 0
+        self._dry = False
         now = time.monotonic()
         self._closes = now + BUDGET
         self._gives_up: float | None = None
@@ -102,7 +103,7 @@ class _Drain:
             self._record()
             self._renew()
             if meanwhile():
-                self._claim_after = 0.0
+                self._claim_after, self._dry = 0.0, False
             if self._over():
                 break
         self._parts.deliveries.release(self._underway.let_go())
@@ -123,12 +124,21 @@ class _Drain:
         busy = bool(self._underway.on_their_way or self._verdicts)
         if self._closing():
             return not busy or (self._gives_up is not None and time.monotonic() > self._gives_up)
-        return not busy and not len(self._underway) and time.monotonic() < self._claim_after
+        return self._dry and self._idle()
+
+    def _idle(self) -> bool:
+        return not len(self._underway) and not self._verdicts
 
     def _refill(self) -> None:
-        now = time.monotonic()
-        if now < self._claim_after or self._underway.free < CLAIM_AT or self._closing():
+        """Claim when it is worth it: with many places free, or with empty hands, which shows whether all is done."""
+        now, idle = time.monotonic(), self._idle()
+        if not idle and (now < self._claim_after or self._underway.free < CLAIM_AT):
             return
+        if not self._closing():
+            self._dry = not self._claim(now) and idle
+
+    def _claim(self, now: float) -> int:
+        """Claim what fits, start it, and return how many that were."""
         live = self._parts.following.current()
         try:
             lanes = [lane for lane in map(self._lane, live.targets.values()) if lane is not None]
@@ -138,7 +148,7 @@ class _Drain:
         except StoreUnavailable as error:
             _log.warning("deliveries.unclaimable", error=error.message)
             self._claim_after = now + DATABASE_AWAY
-            return
+            return 0
         of = Counter(one.target for one in claimed)
         self._turn = turn + len(of)
         if len(claimed) >= CLAIM_FULL or any(of[lane.target] == lane.quota for lane in lanes):
@@ -147,6 +157,7 @@ class _Drain:
         else:
             self._claim_after = now + LOOK_AGAIN
         self._admit(claimed, live)
+        return len(claimed)
 
     def _lane(self, target: LiveTarget) -> Lane | None:
         """Return how much to claim for a target; of one whose circuit is open, a probe when it is time."""
