@@ -30,16 +30,16 @@ def format_duration(seconds: float) -> str:
     """Return seconds in the largest unit that divides them evenly: 90 is `90s`, 7200 is `2h`."""
     for unit in ("d", "h", "m", "s"):
         if seconds >= _SECONDS[unit] and seconds % _SECONDS[unit] == 0:
-            return f"{seconds / _SECONDS[unit]:g}{unit}"
-    return f"{seconds * 1000:g}ms"
+            return f"{seconds / _SECONDS[unit]:.15g}{unit}"
+    return f"{seconds * 1000:.15g}ms"
 
 
 def format_rate(per_second: float) -> str:
     """Return a rate in the smallest unit that makes it one or more: 0.5 a second is `30/m`."""
     for unit in ("s", "m", "h"):
         if per_second * _SECONDS[unit] >= 1:
-            return f"{per_second * _SECONDS[unit]:g}/{unit}"
-    return f"{per_second * _SECONDS['d']:g}/d"
+            return f"{per_second * _SECONDS[unit]:.15g}/{unit}"
+    return f"{per_second * _SECONDS['d']:.15g}/d"
 
 
 Duration = Annotated[

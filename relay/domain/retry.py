@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from relay.domain.durations import Duration
 
@@ -47,6 +47,11 @@ class Schedule(BaseModel):
                 return {"backoff": value}
             case _:
                 return value
+
+    @model_serializer(mode="wrap")
+    def _as_kept(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # No delay at all, left out as a default, would be an empty object: a `Backoff` of defaults is written so.
+        return dump(self) if self.delays or self.backoff else {"delays": []}
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
