@@ -5,11 +5,14 @@ import sys
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from relay.errors import InvalidConfiguration
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Settings(BaseSettings):
@@ -42,6 +45,14 @@ class Settings(BaseSettings):
     @classmethod
     def _without_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @property
+    def public_url(self) -> str | None:
+        """Where senders reach the relay, whatever proxy stands before it; `None` where no more than this host is named.
+
+        Then the address is the one that each request names.
+        """
+        return None if urlsplit(self.base_url).hostname in LOOPBACK else self.base_url
 
     @property
     def database(self) -> str:

@@ -68,6 +68,26 @@ class Unreadable(RelayError):
     """The body is not what its content type, or its sender, says it is."""
 
 
+class Unsupported(RelayError):
+    """The body is of a kind that is not read here."""
+
+
+class TooLarge(RelayError):
+    """The body is larger than may be sent here."""
+
+
+class TooMany(RelayError):
+    """More came than this source may send: come back in `retry_after` seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__()
+
+
+class Unfetched(RelayError):
+    """What the request has to be checked against could not be fetched: nothing was stored, send it again."""
+
+
 class StoreUnavailable(RelayError):
     """The database did not answer: nothing was stored."""
 

@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from relay import config, log, plugins
 from relay.domain.database import Database as DatabaseSpec
+from relay.outbound.fetch import Fetcher
 from relay.outbound.guard import Guard
 from relay.outbound.pacing import Pacing
 from relay.outbound.transport import Transport
@@ -189,6 +190,8 @@ class Relay:
             targets=self.targets,
             schema_pending=lambda: migrate.pending(self.database),
             api_token=self.settings.token,
+            documents=Fetcher(self.transport),
+            public_url=self.settings.public_url,
         )
         if not self.settings.sandbox:
             return web_app.build(parts)

@@ -4,7 +4,9 @@ Standard library only: `relay.capture` runs inside other people's applications a
 """
 
 import json
+import math
 import os
+import re
 import time
 from base64 import b64encode
 from dataclasses import dataclass, field
@@ -18,6 +20,13 @@ from relay.errors import Unreadable
 
 JSON = "application/json"
 CLOUDEVENT = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+
+# What people write in; Python knows further names, some of which stand for programs rather than for alphabets.
+_CHARSET = re.compile(
+    r"utf-?8|utf-?(16|32)([bl]e)?|us-ascii|ascii|latin-?1|iso-?8859-[0-9]{1,2}|windows-125[0-8]|cp125[0-8]"
+    r"|shift[_-]jis|euc-(jp|kr)|iso-2022-jp|gb2312|gbk|gb18030|big5|koi8-[ru]"
+)
 
 
 def new_id() -> str:
@@ -77,18 +86,19 @@ def decode(content_type: str, body: bytes) -> Any:
     """Return what `body` means under `content_type`: JSON values, a form's fields as a dict, text as a string.
 
     A repeated form field becomes a list. A structured CloudEvent means its `data`. Bytes that are no text come as
-    base64, so that every event can be shown. Raises `Unreadable` for JSON or text that is not.
+    base64, so that every event can be shown. Forms and text are read in their `charset`, UTF-8 if they name none.
+    Raises `Unreadable` for JSON or text that is not.
     """
-    media, _, _ = content_type.partition(";")
+    media, _, parameters = content_type.partition(";")
     media = media.strip().lower()
     if media == CLOUDEVENT:
-        return cloudevent_data(_json(body))
+        return cloudevent_data(parse_json(body))
     if media == JSON or media.endswith("+json"):
-        return _json(body)
+        return parse_json(body)
     if media == "application/x-www-form-urlencoded":
-        return _form(body)
+        return _form(body, _charset(parameters))
     if media.startswith("text/"):
-        return _text(body)
+        return _text(body, _charset(parameters))
     return b64encode(body).decode()
 
 
@@ -108,23 +118,51 @@ def cloudevent_data(envelope: Any) -> Any:
     return envelope.get("data", envelope.get("data_base64"))
 
 
-def _json(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
+    """Return the value that JSON in UTF-8 (or UTF-16 or UTF-32) stands for. Raises `Unreadable`.
+
+    Whole numbers keep every digit, up to 4300; of a name that comes twice in an object the last counts.
+    """
     try:
-        return json.loads(body, parse_constant=_refuse_constant)
+        return json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
-        raise Unreadable(f"not JSON: {error}") from None
+        raise Unreadable(f"not JSON: {_brief(error)}") from None
+
+
+def _brief(error: Exception) -> str:
+    # Of a decoding error, not its object: that is the body itself.
+    return f"{error.reason} at byte {error.start}" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def _refuse_constant(name: str) -> Any:
     raise Unreadable(f"not JSON: {name} is no JSON number")
 
 
-def _form(body: bytes) -> dict[str, Any]:
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise Unreadable("not JSON that can be read: a number is too large")
+    return number
+
+
+def _charset(parameters: str) -> str:
+    named = [value for name, _, value in (part.partition("=") for part in parameters.split(";")) if _is_charset(name)]
+    charset = named[0].strip(' "').lower() if named else "utf-8"
+    if not _CHARSET.fullmatch(charset):
+        raise Unreadable("the charset is not one that is read here: send UTF-8")
+    return charset
+
+
+def _is_charset(name: str) -> bool:
+    return name.strip().lower() == "charset"
+
+
+def _form(body: bytes, charset: str) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=1000)
-    except ValueError as error:
-        raise Unreadable(f"not a form: {error}") from None
+        pairs = parse_qsl(_text(body, charset), keep_blank_values=True, max_num_fields=1000, encoding=charset)
+    except (ValueError, LookupError) as error:
+        raise Unreadable(f"not a form: {_brief(error)}") from None
     for name, value in pairs:
         if name in fields:
             earlier = fields[name]
@@ -134,8 +172,10 @@ def _form(body: bytes) -> dict[str, Any]:
     return fields
 
 
-def _text(body: bytes) -> str:
+def _text(body: bytes, charset: str) -> str:
     try:
-        return body.decode()
+        return body.decode(charset)
     except UnicodeDecodeError as error:
-        raise Unreadable(f"not UTF-8: {error.reason} at byte {error.start}") from None
+        raise Unreadable(f"not {charset.upper()}: {_brief(error)}") from None
+    except LookupError:
+        raise Unreadable("the charset is not one that is read here: send UTF-8") from None

@@ -1,13 +1,14 @@
 """What a provider sees of a request, and what it says about it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
-from relay.domain.durations import Duration
+from relay.domain.durations import Duration, Rate
 from relay.domain.names import Name
 from relay.errors import BadSignature, Unreadable
 from relay.secrets import SecretText
@@ -18,6 +19,9 @@ TYPE_LENGTH = 256
 DEDUPE_LENGTH = 256
 SUBJECT_LENGTH = 512
 
+LEVELS = 64
+"""How deeply JSON may be nested: what lies deeper has no reader but the careless."""
+
 EVENT_TYPE = "x-event-type"
 IDEMPOTENCY_KEY = "idempotency-key"
 
@@ -26,13 +30,16 @@ IDEMPOTENCY_KEY = "idempotency-key"
 class Inbound:
     """A request as it came in: header names in lower case, the body as raw bytes, `url` in full as its sender used it.
 
-    A header sent twice is joined by a comma and a space; a signature made of two never verifies.
+    A header sent twice is joined by a comma and a space; a signature made of two never verifies. While it is verified
+    the body is as it was sent, compressed if it was; what is read afterwards is unpacked. `documents` are those that
+    the provider said it needs, by address.
     """
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: bytes
+    documents: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def content_type(self) -> str:
@@ -53,13 +60,17 @@ class Inbound:
 class Reading:
     """What a provider reads from a verified request. `dedupe` is the sender's own id of the delivery, if it has one.
 
-    Raises `Unreadable` for what cannot be stored: an empty or overlong value, or one with control characters.
+    `body` and `content_type` are what the event keeps, where that is not the request's own: one of several events, or
+    JSON that its sender calls text. Raises `Unreadable` for what cannot be stored: an empty or overlong value, or one
+    with control characters.
     """
 
     type: str
     dedupe: str | None = None
     subject: str | None = None
     occurred_at: datetime | None = None
+    body: bytes | None = None
+    content_type: str | None = None
 
     def __post_init__(self) -> None:
         _storable("event type", self.type, TYPE_LENGTH)
@@ -78,11 +89,27 @@ def _storable(what: str, value: str, length: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a sender wants to hear instead of 202: the answer to a handshake."""
+    """What a sender wants to hear instead of 202: the answer to a handshake.
+
+    `visit` is an https address that has to be fetched first, with which a subscription is confirmed.
+    """
 
     status: int
-    body: bytes
+    body: bytes = b""
     content_type: str = "text/plain; charset=utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    visit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A public document without which a request cannot be verified: a set of keys, a certificate.
+
+    A copy that lacks the text `holds` is out of date: keys are rotated.
+    """
+
+    url: str
+    holds: str = ""
 
 
 def _listed(value: Any) -> Any:
@@ -94,7 +121,11 @@ Secrets = Annotated[tuple[SecretText, ...], Field(min_length=1), BeforeValidator
 
 
 class SourceOptions(BaseModel):
-    """What every `[[sources]]` table may hold. `secret` takes a list during rotation: any of them verifies."""
+    """What every `[[sources]]` table may hold. `secret` takes a list during rotation: any of them verifies.
+
+    `max_body` is in bytes, packed and unpacked. `rate` bounds the genuine requests that are taken. `dedupe` is a CEL
+    expression over `event` and `data` whose value tells a repeat, in place of the sender's own id.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -102,6 +133,8 @@ class SourceOptions(BaseModel):
     verify: str
     secret: Secrets | None = None
     max_body: Annotated[int, Field(gt=0, le=64 * MEBIBYTE)] = MEBIBYTE
+    rate: Rate | None = None
+    dedupe: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -126,22 +159,59 @@ class TimedOptions(SignedOptions):
     tolerance: Duration = timedelta(minutes=5).total_seconds()
 
 
-class Provider(Protocol):
+class Provider(ABC):
     """One sender's way of signing and naming its webhooks. Verifies bytes first, reads their meaning after."""
 
     kind: ClassVar[str]
-    Options: ClassVar[type[SourceOptions]]
+    Options: ClassVar[type[SourceOptions]] = SignedOptions
 
+    @abstractmethod
     def __init__(self, options: Any) -> None: ...
 
+    def needs(self, request: Inbound) -> Need | None:
+        """Return which document the request cannot be verified without. Raises `BadSignature`."""
+        return None
+
+    @abstractmethod
     def verify(self, request: Inbound, now: datetime) -> None:
         """Return if the sender signed these very bytes. Raises `BadSignature`."""
 
+    def handshake(self, request: Inbound) -> Answer | None:
+        """Return the answer to a verified request that is a handshake and no event, else `None`."""
+        return None
+
+    @abstractmethod
     def read(self, request: Inbound, data: Any) -> Reading:
         """Return what the verified request says; `data` is its decoded body. Raises `Unreadable`."""
 
-    def handshake(self, request: Inbound) -> Answer | None:
-        """Return the answer to a verified request that is a handshake and no event, else `None`."""
+    def readings(self, request: Inbound, data: Any) -> Sequence[Reading]:
+        """Return every event of the verified request, for senders whose events have ids of their own."""
+        return [self.read(request, data)]
+
+    def greet(self, request: Inbound) -> Answer | None:
+        """Return the answer to a GET or OPTIONS, which nobody signs; `None` where the sender never asks so.
+
+        Raises `BadSignature`.
+        """
+        return None
+
+
+def require_shallow(data: Any, body: bytes) -> None:
+    """Return if arrays and objects of `data`, read from `body`, lie at most `LEVELS` deep. Raises `Unreadable`."""
+    if body.count(b"[") + body.count(b"{") <= LEVELS:
+        return
+    level = [data]
+    for _ in range(LEVELS):
+        level = [inner for outer in level for inner in _inside(outer) if isinstance(inner, dict | list)]
+        if not level:
+            return
+    raise Unreadable(f"the body is nested more than {LEVELS} levels deep")
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def read_plain(

@@ -1,11 +1,12 @@
 """Standard Webhooks as they come in: one way of signing under several names."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, SecretStr
 
-from relay.domain.inbound import Answer, Inbound, Reading, Secrets, SourceOptions, TimedOptions, first_text, moment
+from relay.domain.inbound import Inbound, Provider, Reading, Secrets, SourceOptions, TimedOptions, first_text, moment
 from relay.signing import check_standard_secret, require_standard, require_timely
 
 FAMILIES = ("webhook-", "svix-")
@@ -24,7 +25,16 @@ class StandardOptions(TimedOptions):
     secret: Annotated[Secrets, AfterValidator(_usable)]
 
 
-class StandardProvider:
+def require_signed(request: Inbound, secrets: Iterable[str], now: datetime, tolerance: float) -> None:
+    """Return if one of the signatures covers id, timestamp and body, and the time is near. Raises `BadSignature`."""
+    family = _family(request)
+    timestamp = request.proof(family + "timestamp")
+    require_timely(timestamp, now, tolerance)
+    signatures = request.proof(family + "signature").split(" ")
+    require_standard(secrets, request.proof(family + "id"), timestamp, request.body, signatures)
+
+
+class StandardProvider(Provider):
     """What providers of Standard Webhooks share; each has a `kind` of its own."""
 
     kind: ClassVar[str]
@@ -36,11 +46,7 @@ class StandardProvider:
 
     def verify(self, request: Inbound, now: datetime) -> None:
         """Check that one of the signatures covers id, timestamp and body, and that the time is near."""
-        family = _family(request)
-        timestamp = request.proof(family + "timestamp")
-        require_timely(timestamp, now, self._tolerance)
-        signatures = request.proof(family + "signature").split(" ")
-        require_standard(self._secrets, request.proof(family + "id"), timestamp, request.body, signatures)
+        require_signed(request, self._secrets, now, self._tolerance)
 
     def read(self, request: Inbound, data: Any) -> Reading:
         """Return what the body says of itself; the id is the sender's."""
@@ -49,10 +55,6 @@ class StandardProvider:
             dedupe=request.headers[_family(request) + "id"],
             occurred_at=moment(first_text(data, "timestamp")),
         )
-
-    def handshake(self, request: Inbound) -> Answer | None:
-        """Standard Webhooks has none."""
-        return None
 
 
 def _family(request: Inbound) -> str:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from relay.domain.inbound import Answer, Inbound, Provider, Reading, SignedOptions, SourceOptions, read_plain
+from relay.domain.inbound import Inbound, Provider, Reading, SignedOptions, SourceOptions, read_plain
 from relay.errors import BadSignature
 from relay.signing import require
 
@@ -11,7 +11,7 @@ AUTHORIZATION = "authorization"
 SCHEME = "bearer"
 
 
-class Bearer:
+class Bearer(Provider):
     """Anybody who sends `Authorization: Bearer <secret>`.
 
     The token proves who sends, not that the body is unchanged: use it over TLS. The event type is the header
@@ -34,10 +34,6 @@ class Bearer:
     def read(self, request: Inbound, data: Any) -> Reading:
         """Return what the headers name."""
         return read_plain(request, data, self._options.name)
-
-    def handshake(self, request: Inbound) -> Answer | None:
-        """A bearer token has none."""
-        return None
 
 
 PROVIDER: type[Provider] = Bearer

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from relay.domain.inbound import Answer, Inbound, Provider, Reading, SignedOptions, SourceOptions, first_text, member
+from relay.domain.inbound import Inbound, Provider, Reading, SignedOptions, SourceOptions, first_text, member
 from relay.errors import Unreadable
 from relay.signing import hex_digest, require
 
@@ -13,7 +13,7 @@ EVENT = "x-event-key"
 DELIVERY = "x-request-uuid"
 
 
-class Bitbucket:
+class Bitbucket(Provider):
     """Webhooks of Bitbucket Cloud and Data Center.
 
     The event type is `bitbucket.` and the event's key, such as `bitbucket.repo:push`. The subject is
@@ -39,10 +39,6 @@ class Bitbucket:
         if subject and isinstance(number, int):
             subject = f"{subject}#{number}"
         return Reading(type=f"{self.kind}.{name}", dedupe=request.headers.get(DELIVERY) or None, subject=subject)
-
-    def handshake(self, request: Inbound) -> Answer | None:
-        """Bitbucket has none."""
-        return None
 
 
 PROVIDER: type[Provider] = Bitbucket

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from relay.domain.inbound import Answer, Inbound, Provider, Reading, SignedOptions, SourceOptions, member
+from relay.domain.inbound import Inbound, Provider, Reading, SignedOptions, SourceOptions, member
 from relay.errors import Unreadable
 from relay.signing import hex_digest, require
 
@@ -14,7 +14,7 @@ DELIVERY = "x-github-delivery"
 NUMBERED = ("pull_request", "issue", "discussion")
 
 
-class GitHub:
+class GitHub(Provider):
     """Webhooks of GitHub: repositories, organisations and apps.
 
     Choose the content type `application/json` at GitHub and give both sides the same secret. The event type is
@@ -38,10 +38,6 @@ class GitHub:
         if not name:
             raise Unreadable(f"the header {EVENT} is missing")
         return Reading(type=f"{self.kind}.{name}", dedupe=request.headers.get(DELIVERY) or None, subject=_subject(data))
-
-    def handshake(self, request: Inbound) -> Answer | None:
-        """GitHub's ping is an event like any other."""
-        return None
 
 
 def _subject(data: Any) -> str | None:

@@ -10,7 +10,6 @@ from pydantic import Field, StringConstraints, model_validator
 from relay.domain.inbound import (
     EVENT_TYPE,
     IDEMPOTENCY_KEY,
-    Answer,
     Inbound,
     Provider,
     Reading,
@@ -56,7 +55,7 @@ class HmacOptions(TimedOptions):
         return self
 
 
-class Hmac:
+class Hmac(Provider):
     """Webhooks of a sender that signs with an HMAC in a way of its own.
 
     `header` holds the signature, `algorithm` is `sha1`, `sha256` or `sha512`, `encoding` is `hex` or `base64`, `prefix`
@@ -89,10 +88,6 @@ class Hmac:
         """Return what the headers name."""
         options = self._options
         return read_plain(request, data, options.name, event_type=options.type_header, dedupe=options.id_header)
-
-    def handshake(self, request: Inbound) -> Answer | None:
-        """Such a sender has none."""
-        return None
 
     def _signed(self, request: Inbound, now: datetime) -> bytes:
         values: dict[str, bytes] = {"body": request.body, "url": request.url.encode()}

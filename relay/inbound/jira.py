@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from relay.domain.inbound import (
-    Answer,
     Inbound,
     Provider,
     Reading,
@@ -22,7 +21,7 @@ DELIVERY = "x-atlassian-webhook-identifier"
 NAMESPACE = "jira:"
 
 
-class Jira:
+class Jira(Provider):
     """Webhooks of Jira Cloud and Data Center.
 
     The event type is `jira.` and the name of the event without a `jira:` before it, such as `jira.issue_updated` or
@@ -48,10 +47,6 @@ class Jira:
             subject=first_text(member(data, "issue"), "key"),
             occurred_at=epoch(member(data, "timestamp"), per_second=1000),
         )
-
-    def handshake(self, request: Inbound) -> Answer | None:
-        """Jira has none."""
-        return None
 
 
 PROVIDER: type[Provider] = Jira

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from pydantic import field_validator
 
-from relay.domain.inbound import Answer, Inbound, Provider, Reading, Secrets, SourceOptions, read_plain
+from relay.domain.inbound import Inbound, Provider, Reading, Secrets, SourceOptions, read_plain
 
 
 class NoneOptions(SourceOptions):
@@ -19,7 +19,7 @@ class NoneOptions(SourceOptions):
         return secret
 
 
-class Unverified:
+class Unverified(Provider):
     """Anybody who can reach the relay.
 
     For senders that sign nothing, behind a network that only they can reach. The event type is the header
@@ -38,10 +38,6 @@ class Unverified:
     def read(self, request: Inbound, data: Any) -> Reading:
         """Return what the headers name."""
         return read_plain(request, data, self._options.name)
-
-    def handshake(self, request: Inbound) -> Answer | None:
-        """Whoever signs nothing has none."""
-        return None
 
 
 PROVIDER: type[Provider] = Unverified

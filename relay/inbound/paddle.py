@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from relay.domain.inbound import (
-    Answer,
     Inbound,
     Provider,
     Reading,
@@ -22,7 +21,7 @@ TIMESTAMP = "ts"
 SCHEME = "h1"
 
 
-class Paddle:
+class Paddle(Provider):
     """Webhooks of Paddle Billing.
 
     `secret` is the notification destination's, `pdl_ntfset_...`. The event type is `paddle.` and the event's type, such
@@ -55,10 +54,6 @@ class Paddle:
             subject=first_text(member(data, "data"), "id"),
             occurred_at=moment(first_text(data, "occurred_at")),
         )
-
-    def handshake(self, request: Inbound) -> Answer | None:
-        """Paddle has none."""
-        return None
 
 
 PROVIDER: type[Provider] = Paddle

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from relay.domain.inbound import (
-    Answer,
     Inbound,
     Provider,
     Reading,
@@ -21,7 +20,7 @@ PREFIX = "v1="
 DELIVERY = "x-webhook-id"
 
 
-class PagerDuty:
+class PagerDuty(Provider):
     """Webhooks of PagerDuty, version 3.
 
     `secret` is the one shown when the subscription was made. The event type is `pagerduty.` and the event's type, such
@@ -48,10 +47,6 @@ class PagerDuty:
             subject=first_text(member(event, "data"), "id"),
             occurred_at=moment(first_text(event, "occurred_at")),
         )
-
-    def handshake(self, request: Inbound) -> Answer | None:
-        """PagerDuty's ping is an event like any other."""
-        return None
 
 
 PROVIDER: type[Provider] = PagerDuty

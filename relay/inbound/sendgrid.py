@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pydantic import AfterValidator, SecretStr
 
 from relay.domain.inbound import (
-    Answer,
     Inbound,
     Provider,
     Reading,
@@ -50,7 +49,7 @@ class SendGridOptions(SignedOptions):
     secret: Annotated[Secrets, AfterValidator(_usable)]
 
 
-class SendGrid:
+class SendGrid(Provider):
     """The event webhook of SendGrid.
 
     `secret` is the verification key that SendGrid shows once signing is on. One request carries many events: the type
@@ -82,10 +81,6 @@ class SendGrid:
             dedupe=_dedupe([first_text(event, "sg_event_id") for event in events]),
             occurred_at=min((time for time in times if time is not None), default=None),
         )
-
-    def handshake(self, request: Inbound) -> Answer | None:
-        """SendGrid has none."""
-        return None
 
 
 def _dedupe(ids: list[str | None]) -> str | None:

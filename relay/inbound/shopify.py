@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from relay.domain.inbound import Answer, Inbound, Provider, Reading, SignedOptions, SourceOptions, moment
+from relay.domain.inbound import Inbound, Provider, Reading, SignedOptions, SourceOptions, moment
 from relay.errors import Unreadable
 from relay.signing import base64_digest, require
 
@@ -13,7 +13,7 @@ DELIVERY = "x-shopify-webhook-id"
 TRIGGERED_AT = "x-shopify-triggered-at"
 
 
-class Shopify:
+class Shopify(Provider):
     """Webhooks of Shopify.
 
     `secret` is the app's client secret, or for webhooks made in the admin the key shown there. The event type is
@@ -40,10 +40,6 @@ class Shopify:
             dedupe=request.headers.get(DELIVERY) or None,
             occurred_at=moment(request.headers.get(TRIGGERED_AT)),
         )
-
-    def handshake(self, request: Inbound) -> Answer | None:
-        """Shopify has none."""
-        return None
 
 
 PROVIDER: type[Provider] = Shopify

@@ -26,7 +26,7 @@ COMMAND = "command"
 INTERACTION = "payload"
 
 
-class Slack:
+class Slack(Provider):
     """Events, slash commands and interactions of a Slack app.
 
     `secret` is the app's signing secret. The event type is `slack.` and the type of the inner event, such as

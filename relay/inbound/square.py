@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from relay.domain.inbound import (
-    Answer,
     Inbound,
     Provider,
     Reading,
@@ -19,7 +18,7 @@ from relay.signing import base64_digest, require
 SIGNATURE = "x-square-hmacsha256-signature"
 
 
-class Square:
+class Square(Provider):
     """Webhooks of Square.
 
     `secret` is the subscription's signature key. Square signs its notification URL too: it must be the address under
@@ -46,10 +45,6 @@ class Square:
             subject=first_text(member(data, "data"), "id"),
             occurred_at=moment(first_text(data, "created_at")),
         )
-
-    def handshake(self, request: Inbound) -> Answer | None:
-        """Square has none."""
-        return None
 
 
 PROVIDER: type[Provider] = Square

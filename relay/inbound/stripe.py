@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from relay.domain.inbound import (
-    Answer,
     Inbound,
     Provider,
     Reading,
@@ -22,7 +21,7 @@ TIMESTAMP = "t"
 SCHEME = "v1"
 
 
-class Stripe:
+class Stripe(Provider):
     """Webhooks of Stripe.
 
     `secret` is the endpoint's own, `whsec_...`, as the dashboard shows it. The event type is `stripe.` and the event's
@@ -55,10 +54,6 @@ class Stripe:
             subject=first_text(member(data, "data", "object"), "id"),
             occurred_at=epoch(member(data, "created")),
         )
-
-    def handshake(self, request: Inbound) -> Answer | None:
-        """Stripe has none."""
-        return None
 
 
 PROVIDER: type[Provider] = Stripe

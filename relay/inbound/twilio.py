@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
-from relay.domain.inbound import Answer, Inbound, Provider, Reading, SignedOptions, SourceOptions, first_text
+from relay.domain.inbound import Inbound, Provider, Reading, SignedOptions, SourceOptions, first_text
 from relay.errors import BadSignature
 from relay.signing import base64_digest, require, same
 
@@ -18,7 +18,7 @@ DEFAULT_PORTS = {"https": 443, "http": 80}
 MAX_FIELDS = 1000
 
 
-class Twilio:
+class Twilio(Provider):
     """Webhooks of Twilio: messages, calls and their status.
 
     `secret` is the account's auth token. Twilio signs its own idea of the address: it must be the one under which the
@@ -44,10 +44,6 @@ class Twilio:
         message, call = first_text(data, "MessageSid", "SmsSid"), first_text(data, "CallSid")
         name = "message" if message else "call" if call else "event"
         return Reading(type=f"{self.kind}.{name}", dedupe=_dedupe(request, data), subject=message or call)
-
-    def handshake(self, request: Inbound) -> Answer | None:
-        """Twilio has none."""
-        return None
 
 
 def _dedupe(request: Inbound, data: Any) -> str | None:

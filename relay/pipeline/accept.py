@@ -1,57 +1,43 @@
 """Accept: a request of another service becomes an event, or a clear no."""
 
-from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from hashlib import sha256
 from typing import Any
-from urllib.parse import unquote
 
+from relay.domain.envelope import attribute, reading_of
 from relay.domain.event import CLOUDEVENT, JSON, Event, decode, encode, new_id
-from relay.domain.inbound import DEDUPE_LENGTH, Answer, Inbound, Reading
-from relay.errors import Unreadable
+from relay.domain.inbound import DEDUPE_LENGTH, IDEMPOTENCY_KEY, Answer, Inbound, Reading, require_shallow
+from relay.domain.packing import unpack
+from relay.errors import TooMany, Unreadable
+from relay.pipeline.conditions import Facts
 from relay.pipeline.live import LiveSource
 from relay.pipeline.ports import EventStore, Nudge
 
+ENCODING = "content-encoding"
 
-def read(source: LiveSource, request: Inbound, now: datetime) -> Event | Answer:
-    """Return the event a request brings, or the answer to its handshake. Bytes first: verified, then read.
 
-    Raises `BadSignature` and `Unreadable`.
+def read(source: LiveSource, request: Inbound, now: datetime) -> list[Event] | Answer:
+    """Return the events a request brings, or the answer to its handshake. Bytes first: verified, then read.
+
+    Raises `BadSignature`, `TooMany`, `TooLarge`, `Unsupported` and `Unreadable`.
     """
     source.provider.verify(request, now)
+    if source.pace is not None and (seconds := source.pace.wait(time.monotonic())):
+        raise TooMany(math.ceil(seconds))
+    packing = request.headers.get(ENCODING, "")
+    request = replace(request, body=unpack(packing, request.body, source.options.max_body)) if packing else request
     answer = source.provider.handshake(request)
-    if answer is not None:
-        return answer
-    content_type = _content_type(request.content_type)
-    reading = source.provider.read(request, decode(content_type, request.body))
-    return _event(source.options.name, reading, content_type, request.body, now)
+    return answer if answer is not None else _events(source, request, now)
 
 
 def read_cloudevent(envelope: Any, now: datetime) -> Event:
     """Return the event of a structured CloudEvent; it is stored whole. Raises `Unreadable`, naming the attribute."""
-    if not isinstance(envelope, dict):
-        raise Unreadable("a CloudEvent is a JSON object")
-    if envelope.get("specversion") != "1.0":
-        raise Unreadable("specversion: this relay reads CloudEvents 1.0")
-    return _event(_attribute(envelope, "source"), _reading(envelope), CLOUDEVENT, encode(envelope), now)
-
-
-def envelope_of(headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
-    """Return a CloudEvent in binary mode, `ce-` headers around the data, as the structured one it stands for.
-
-    Raises `Unreadable` for data that is not what its content type says.
-    """
-    attributes = {name[3:]: unquote(value) for name, value in headers.items() if name.startswith("ce-")}
-    content_type = headers.get("content-type", JSON)
-    media = content_type.partition(";")[0].strip().lower()
-    envelope: dict[str, Any] = {**attributes, "datacontenttype": content_type}
-    if not body:
-        return envelope
-    if media == JSON or media.endswith("+json"):
-        return envelope | {"data": decode(content_type, body)}
-    if media.startswith("text/"):
-        return envelope | {"data": decode("text/plain", body)}
-    return envelope | {"data_base64": b64encode(body).decode()}
+    reading = reading_of(envelope)
+    return _event(attribute(envelope, "source"), reading, CLOUDEVENT, b"", now)
 
 
 def record(event_type: str, source: str, subject: str | None, data: Any, now: datetime) -> Event:
@@ -75,31 +61,28 @@ class Accept:
         self._nudge.fan_out()
 
 
-def _attribute(envelope: dict[str, Any], name: str) -> str:
-    value = envelope.get(name)
-    if not isinstance(value, str) or not value or len(value) > DEDUPE_LENGTH or not value.isprintable():
-        raise Unreadable(f"{name}: a CloudEvent has one, of 1 to {DEDUPE_LENGTH} printable characters")
-    return value
+def _events(source: LiveSource, request: Inbound, now: datetime) -> list[Event]:
+    content_type = _content_type(request.content_type)
+    data = decode(content_type, request.body)
+    require_shallow(data, request.body)
+    key = request.headers.get(IDEMPOTENCY_KEY) or None
+    events = []
+    for reading in source.provider.readings(request, data):
+        event = _event(source.options.name, reading, content_type, request.body, now)
+        identity = source.identity.of(Facts(event)) if source.identity is not None else None
+        if identity is not None:
+            event = replace(event, dedupe=_storable(identity))
+        elif event.dedupe is None and key is not None:
+            event = replace(event, dedupe=_storable(key))
+        events.append(event)
+    return events
 
 
-def _reading(envelope: dict[str, Any]) -> Reading:
-    subject, time = envelope.get("subject"), envelope.get("time")
-    if not isinstance(subject, str | None):
-        raise Unreadable("subject: it is text")
-    return Reading(
-        type=_attribute(envelope, "type"),
-        dedupe=_attribute(envelope, "id"),
-        subject=subject,
-        occurred_at=None if time is None else _time(time),
-    )
-
-
-def _time(value: Any) -> datetime:
-    try:
-        time = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise Unreadable("time: it is an RFC 3339 time") from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+def _storable(identity: str) -> str:
+    """Return an identity as it can be stored: one that is long or odd by its digest."""
+    if len(identity) <= DEDUPE_LENGTH and identity.isprintable():
+        return identity
+    return sha256(identity.encode(errors="surrogatepass")).hexdigest()
 
 
 def _event(source: str, reading: Reading, content_type: str, body: bytes, now: datetime) -> Event:
@@ -111,8 +94,8 @@ def _event(source: str, reading: Reading, content_type: str, body: bytes, now: d
         dedupe=reading.dedupe,
         occurred_at=reading.occurred_at or now,
         received_at=now,
-        content_type=content_type,
-        body=body,
+        content_type=reading.content_type or content_type,
+        body=body if reading.body is None else reading.body,
     )
 
 

@@ -2,7 +2,7 @@
 
 import re
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from cel_expr_python import cel
 
@@ -32,8 +32,11 @@ class Facts:
         return _ENVIRONMENT.Activation({"event": _soft(self._event.facts), "data": _soft(self._event.data)})
 
 
-class Condition:
-    """A compiled condition. Raises `ValueError`, in one line, for one that is no CEL or cannot be true."""
+class _Expression:
+    """A compiled expression whose value is of one of `kinds`. Raises `ValueError`, in one line, for one that is not."""
+
+    kinds: ClassVar[tuple[Any, ...]]
+    expected: ClassVar[str]
 
     def __init__(self, source: str) -> None:
         try:
@@ -41,19 +44,13 @@ class Condition:
         except RuntimeError as error:
             raise ValueError(_one_line(str(error))) from None
         kind = self._expression.return_type()
-        if kind not in (cel.Type.BOOL, cel.Type.DYN):
-            raise ValueError(f"a condition is true or false, this one is a {kind.name().lower()}")
+        if kind not in (*self.kinds, cel.Type.DYN):
+            raise ValueError(f"{self.expected}, this one is a {kind.name().lower()}")
 
-    def why_not(self, facts: Facts) -> str | None:
-        """Return `None` when the condition holds, else why it does not: it is false, no boolean, or fails."""
+    def evaluate(self, facts: Facts) -> tuple[Any, Any]:
+        """Return the kind of the value, which may be an error, and the value."""
         kind, value = self._evaluate(facts.exact)
-        if kind == cel.Type.ERROR:
-            kind, value = self._evaluate(facts.softened)
-        if kind == cel.Type.BOOL:
-            return None if value else "it is false"
-        if kind == cel.Type.ERROR:
-            return _one_line(str(value))
-        return f"it is neither true nor false, but a {kind.name().lower()}"
+        return (kind, value) if kind != cel.Type.ERROR else self._evaluate(facts.softened)
 
     def _evaluate(self, activation: Any) -> tuple[Any, Any]:
         try:
@@ -61,6 +58,34 @@ class Condition:
         except RuntimeError as error:  # beyond the iteration budget, or text that UTF-8 cannot hold
             return cel.Type.ERROR, error
         return result.type(), result.value()
+
+
+class Condition(_Expression):
+    """A compiled condition. Raises `ValueError`, in one line, for one that is no CEL or cannot be true."""
+
+    kinds = (cel.Type.BOOL,)
+    expected = "a condition is true or false"
+
+    def why_not(self, facts: Facts) -> str | None:
+        """Return `None` when the condition holds, else why it does not: it is false, no boolean, or fails."""
+        kind, value = self.evaluate(facts)
+        if kind == cel.Type.BOOL:
+            return None if value else "it is false"
+        if kind == cel.Type.ERROR:
+            return _one_line(str(value))
+        return f"it is neither true nor false, but a {kind.name().lower()}"
+
+
+class Identity(_Expression):
+    """A compiled expression whose value tells one event from another. Raises `ValueError`, as a condition does."""
+
+    kinds = (cel.Type.STRING, cel.Type.INT, cel.Type.UINT, cel.Type.DOUBLE, cel.Type.BOOL)
+    expected = "what tells a repeat is text or a number"
+
+    def of(self, facts: Facts) -> str | None:
+        """Return the event's identity as text; `None` for an event that has none, or nothing but empty text."""
+        kind, value = self.evaluate(facts)
+        return str(value) or None if kind in self.kinds else None
 
 
 def _one_line(message: str) -> str:

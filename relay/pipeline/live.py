@@ -12,8 +12,10 @@ from relay import log
 from relay.domain.configuration import Configuration
 from relay.domain.database import Database
 from relay.domain.inbound import Provider, SourceOptions
+from relay.domain.rate import Gcra
 from relay.domain.target import Target, TargetOptions
 from relay.errors import InvalidConfiguration, StoreUnavailable
+from relay.pipeline.conditions import Identity
 from relay.pipeline.ports import ConfigurationReader, Stored
 from relay.pipeline.rendering import compile_route
 from relay.pipeline.routing import Router
@@ -27,10 +29,12 @@ LOOK_EVERY = 0.5
 
 @dataclass(frozen=True, slots=True)
 class LiveSource:
-    """A source, ready to verify."""
+    """A source, ready to verify. `pace` is its rate, for the one thread that reads its requests."""
 
     options: SourceOptions
     provider: Provider
+    identity: Identity | None
+    pace: Gcra | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +63,7 @@ def compile_configuration(configuration: Configuration, plugins: Plugins, stored
     paused = stored.paused if stored else {}
     return Live(
         version=stored.version if stored else 0,
-        sources={
-            options.name: LiveSource(options, plugins.providers[options.verify](options))
-            for options in configuration.sources
-        },
+        sources={options.name: compile_source(options, plugins) for options in configuration.sources},
         targets={
             options.name: LiveTarget(
                 options, plugins.targets[options.kind](options), tuple(secrets_in(options)), paused.get(options.name)
@@ -71,6 +72,16 @@ def compile_configuration(configuration: Configuration, plugins: Plugins, stored
         },
         databases=configuration.databases,
         router=Router([compile_route(route) for route in configuration.routes]),
+    )
+
+
+def compile_source(options: SourceOptions, plugins: Plugins) -> LiveSource:
+    """Return a source ready for use. Raises `ValueError` for a `dedupe` that does not compile."""
+    return LiveSource(
+        options,
+        plugins.providers[options.verify](options),
+        Identity(options.dedupe) if options.dedupe is not None else None,
+        Gcra(options.rate) if options.rate is not None else None,
     )
 
 

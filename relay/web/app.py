@@ -22,7 +22,8 @@ from relay.web import problems
 from relay.web.api.routes import routes as api_routes
 from relay.web.gather import Gatherer
 from relay.web.health import alive, ready
-from relay.web.receive import receive
+from relay.web.library import Documents, Library
+from relay.web.receive import greet, receive
 
 
 class EventReader(Protocol):
@@ -53,7 +54,7 @@ class DeliveryReader(Protocol):
 
 @dataclass(frozen=True)
 class Parts:
-    """What the web application works with."""
+    """What the web application works with. `public_url` is where senders reach it, if the operator said so."""
 
     accept: Accept
     following: Following
@@ -63,12 +64,15 @@ class Parts:
     targets: Targets
     schema_pending: Callable[[], bool]
     api_token: str | None
+    documents: Documents
+    public_url: str | None
 
 
 def build(parts: Parts, more: Sequence[BaseRoute] = (), home: str | None = None) -> Starlette:
     """Return the application; `more` are further routes, `home` is where `/` leads."""
     routes: list[BaseRoute] = [
         Route("/in/{source}", receive, methods=["POST"]),
+        Route("/in/{source}", greet, methods=["GET", "OPTIONS"]),
         Route("/healthz", alive, methods=["GET"]),
         Route("/readyz", ready, methods=["GET"]),
         *api_routes(),
@@ -78,6 +82,7 @@ def build(parts: Parts, more: Sequence[BaseRoute] = (), home: str | None = None)
         routes.append(Route("/", _leads_to(home), methods=["GET"]))
     app = Starlette(routes=routes, exception_handlers=problems.HANDLERS, lifespan=_lifespan)
     app.state.parts = parts
+    app.state.library = Library(parts.documents)
     app.state.gatherer = Gatherer(parts.accept.store, parts.accept.announce)
     return app
 

@@ -7,13 +7,29 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from relay.errors import BadSignature, NotFound, RelayError, StoreUnavailable, Unreadable
+from relay.errors import (
+    BadSignature,
+    NotFound,
+    RelayError,
+    StoreUnavailable,
+    TooLarge,
+    TooMany,
+    Unfetched,
+    Unreadable,
+    Unsupported,
+)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = "5"
-"""Seconds after which a sender may ask again while the database is away."""
+"""Seconds after which a sender may ask again while the database, or what signatures are checked against, is away."""
 
-_STATUS: dict[type[RelayError], int] = {BadSignature: 401, Unreadable: 400, NotFound: 404, StoreUnavailable: 503}
+_STATUS: dict[type[RelayError], int] = {
+    BadSignature: 401,
+    NotFound: 404,
+    TooLarge: 413,
+    Unreadable: 400,
+    Unsupported: 415,
+}
 
 
 class Problem(RelayError):
@@ -33,6 +49,10 @@ async def answer(_: Request, error: Exception) -> Response:
         case StoreUnavailable():
             detail = "the database is away: nothing was stored, send it again"
             return _response(503, detail, {"retry-after": RETRY_AFTER})
+        case Unfetched():
+            return _response(503, error.message, {"retry-after": RETRY_AFTER})
+        case TooMany():
+            return _response(429, error.message, {"retry-after": str(error.retry_after)})
         case RelayError():
             return _response(_STATUS.get(type(error), 400), error.message)
         case HTTPException():

@@ -11,6 +11,7 @@ from relay.domain.configuration import Configuration
 from relay.domain.database import Database
 from relay.domain.route import Route
 from relay.errors import InvalidConfiguration, Problem
+from relay.pipeline.conditions import Identity
 from relay.pipeline.configure.complaints import complaints, suggestion
 from relay.pipeline.configure.document import Document
 from relay.pipeline.configure.positions import Key
@@ -58,6 +59,7 @@ class _Checker:
         sources, databases, targets, routes = (self._section(section) for section in SECTIONS)
         self._check_fallbacks()
         self._check_destinations()
+        self._check_identities(sources)
         self._check_programs(routes, compile_route)
         return Configuration(
             sources=tuple(sources.values()),
@@ -168,6 +170,15 @@ class _Checker:
                     self._add(key, f"there is no target {json.dumps(target)}", suggestion(target, known))
                 elif target in targets[:place]:
                     self._add(key, f"{json.dumps(target)} is named twice")
+
+    def _check_identities(self, sources: Items) -> None:
+        for number, source in sources.items():
+            if source.dedupe is None:
+                continue
+            try:
+                Identity(source.dedupe)
+            except ValueError as error:
+                self._add(("sources", number, "dedupe"), str(error))
 
     def _check_programs(self, routes: Items, compile_route: Callable[[Route], object]) -> None:
         for number, route in routes.items():
