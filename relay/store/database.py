@@ -29,9 +29,15 @@ class Database:
         self._file = Path(name) if is_file and name and foreign else None
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """Open a transaction that writes; commits at its end. Raises `StoreUnavailable`."""
+    def writing(self, *, hurried: bool = False) -> Iterator[Connection]:
+        """Open a transaction that writes; commits at its end. Raises `StoreUnavailable`.
+
+        A `hurried` one does not wait for PostgreSQL's disk. It is for what may be done again after a crash: any later
+        commit that does wait makes it durable too, as the log is written in order.
+        """
         with self._available(), self.engine.begin() as connection:
+            if hurried and self.is_postgresql:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
             yield connection
 
     @contextmanager

@@ -31,7 +31,8 @@ class Deliveries:
     def claim(self, lanes: Sequence[Lane], limit: int, now: datetime) -> list[Claimed]:
         """Take what is due, a fair share of each lane, at most `limit`, under a fresh lease of `LEASE`."""
         lease = new_id()
-        with self._database.writing() as connection:
+        # A claim that a crash undoes is a request that was under way: it is sent again, as after any crash.
+        with self._database.writing(hurried=True) as connection:
             rows = claim_ids(connection, lanes, limit, now, lease, now + LEASE)
             carried = load_events(connection, {row.event_seq for row in rows}) if rows else {}
         return [
@@ -64,7 +65,7 @@ class Deliveries:
     def renew(self, claimed: Sequence[Claimed], now: datetime) -> None:
         """Hold claims for another `LEASE`."""
         rows = [(one.id, one.lease, now + LEASE) for one in claimed]
-        with self._database.writing() as connection:
+        with self._database.writing(hurried=True) as connection:
             update_rows(connection, deliveries, _VERDICT_KEYS, ("lease_until",), rows)
 
     def release(self, claimed: Sequence[Claimed]) -> None:
@@ -72,7 +73,7 @@ class Deliveries:
         if not claimed:
             return
         rows = [(one.id, one.lease, State.PENDING) for one in claimed]
-        with self._database.writing() as connection:
+        with self._database.writing(hurried=True) as connection:
             update_rows(connection, deliveries, _VERDICT_KEYS, ("state",), rows)
 
     def take_back(self, now: datetime) -> int:

@@ -83,7 +83,8 @@ class Events:
 
         `decide` names their deliveries. All of it is one transaction, and one router works at a time.
         """
-        with self._database.writing() as connection:
+        # Undone by a crash, it is done again: what of it was sent already was under way, or is recorded after it.
+        with self._database.writing(hurried=True) as connection:
             if self._database.is_postgresql:
                 connection.execute(select(func.pg_advisory_xact_lock(literal(_ROUTING_LOCK))))
             waiting = select(events).where(~events.c.routed).order_by(events.c.seq).limit(limit)
