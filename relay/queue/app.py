@@ -51,6 +51,8 @@ def build(broker: str) -> Celery:
         task_reject_on_worker_lost=True,
         task_ignore_result=True,
         task_publish_retry=False,
+        # For beat beside RabbitMQ alone: it keeps one channel, and makes a new one only when it tries again.
+        task_publish_retry_policy={"max_retries": 1, "interval_start": 0},
         worker_consumer="relay.queue.consumer:Consumer",
         worker_prefetch_multiplier=1,
         worker_send_task_events=False,
@@ -61,7 +63,7 @@ def build(broker: str) -> Celery:
         timezone="UTC",
         beat_schedule={
             # A sweep that waited longer than its interval is stale: the next one does its work.
-            "sweep": {"task": "relay.sweep", "schedule": SWEEP_EVERY, "options": {"expires": 2.0}},
+            "sweep": {"task": "relay.sweep", "schedule": SWEEP_EVERY, "options": {"expires": 2.0, "retry": amqp}},
         },
         beat_max_loop_interval=SWEEP_EVERY,
         # Its one entry needs no memory: a file would be one more thing to lose.

@@ -63,6 +63,14 @@ class Nudges:
         except redis.RedisError as error:
             raise RelayError(f"it does not answer: {type(error).__name__}") from None
 
+    def reach(self) -> None:
+        """Connect to the broker. Raises `RelayError` when it does not answer."""
+        try:
+            with self._app.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, interval_start=0)
+        except (OperationalError, OSError) as error:
+            raise RelayError(f"it does not answer: {error}") from None
+
     def clock(self) -> float | None:
         """Return Redis' time in seconds since the epoch; `None` where there is none. Raises `RelayError`."""
         if self._redis is None:
