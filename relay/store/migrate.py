@@ -8,7 +8,6 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
-from relay.config import make_private
 from relay.store.database import Database
 
 _SCRIPTS = Path(__file__).parents[2] / "migrations"
@@ -24,7 +23,8 @@ def migrate(database: Database, revision: str = "head") -> None:
     """
     path = database.engine.url.database
     if not database.is_postgresql and path and path != ":memory:" and not Path(path).exists():
-        make_private(Path(path).parent)
+        # A directory that is there already may be anybody's, /tmp even: only the file is ours to close.
+        Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         Path(path).touch(mode=0o600)
     with database.writing() as connection:
         if database.is_postgresql:
