@@ -18,6 +18,7 @@ from relay.domain.target import Target
 from relay.errors import InvalidConfiguration
 from relay.secrets import REVEAL, Sealer
 from relay.store import tables
+from relay.store.batch import insert_of
 from relay.store.database import Database
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -166,9 +167,8 @@ def _paused(connection: Connection) -> dict[str, str]:
 
 def _raise_version(connection: Connection, now: datetime) -> int:
     table = tables.configuration
-    raised = update(table).values(version=table.c.version + 1, applied_at=now).returning(table.c.version)
-    version: int | None = connection.scalar(raised)
-    if version is None:
-        version = 1
-        connection.execute(insert(table).values(id=1, version=version, applied_at=now))
-    return version
+    # One statement: of two who make the very first change, the second waits for the first.
+    first = insert_of(connection)(table).values(id=1, version=1, applied_at=now)
+    later = {"version": table.c.version + 1, "applied_at": now}
+    raised = first.on_conflict_do_update(index_elements=[table.c.id], set_=later).returning(table.c.version)
+    return int(connection.execute(raised).scalar_one())
