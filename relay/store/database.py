@@ -14,6 +14,12 @@ from relay.errors import InvalidConfiguration, StoreUnavailable
 
 _CONNECT_SECONDS = 5
 _BUSY_SECONDS = 30
+# PostgreSQL's documentation, appendix A: `deadlock_detected`.
+_DEADLOCK = "40P01"
+
+
+class Deadlock(StoreUnavailable):
+    """Two transactions waited for each other, and this one was ended: the same again will do."""
 
 
 class Database:
@@ -63,7 +69,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout) as error:
-        raise StoreUnavailable(f"the database did not answer: {_first_line(error)}") from error
+        unavailable = Deadlock if getattr(error.__cause__, "sqlstate", None) == _DEADLOCK else StoreUnavailable
+        raise unavailable(f"the database did not answer: {_first_line(error)}") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise StoreUnavailable(f"the database went away: {_first_line(error)}") from error

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, and_, func, literal, or_, select, update
 from relay.domain.delivery import Delivery
 from relay.domain.event import Event
 from relay.store.batch import any_of, insert_of, insert_rows, rows_as_table
-from relay.store.database import Database
+from relay.store.database import Database, Deadlock
 from relay.store.tables import deliveries, events
 
 _COLUMNS = (
@@ -38,6 +38,8 @@ _DELIVERY_COLUMNS = (
 # but the same in every relay that shares the database.
 _ROUTING_LOCK = 7_345_218_001
 
+_DEADLOCKS = 5
+
 
 class Events:
     """The `events` table, in batches."""
@@ -53,6 +55,15 @@ class Events:
         """
         if not batch:
             return []
+        for _ in range(_DEADLOCKS):
+            try:
+                return self._add(batch)
+            except Deadlock:
+                # Another batch holds the same repeats in another order; once it is through they are known.
+                continue
+        return self._add(batch)
+
+    def _add(self, batch: Sequence[Event]) -> list[str]:
         with self._database.writing() as connection:
             self._insert(connection, batch)
             return self._known(connection, batch)
