@@ -1,6 +1,7 @@
 """Replays as every database keeps them: the same promises on SQLite and on PostgreSQL."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -237,3 +238,16 @@ def test_a_target_that_is_gone_gets_nothing(store: Store) -> None:
         connection.execute(update(targets).where(targets.c.name == "billing").values(name="renamed"))
     assert store.replays.start({"state": "dead"}, None, NOW).count == 0
     assert store.of(made)[0].state is State.DEAD
+
+
+def test_two_replays_at_once_share(store: Store) -> None:
+    """Of two replays of the same deliveries at the same time, each delivery is sent again by one."""
+    store.add(200)
+    store.end(State.DEAD)
+    with ThreadPoolExecutor(2) as pool:
+        started = list(pool.map(lambda _: store.replays.start({"state": "dead"}, 50.0, NOW), range(2)))
+    assert sum(one.count for one in started) == 200
+    for one in started:
+        found = store.replays.get(one.id)
+        assert found is not None
+        assert sum(found.states.values()) == one.count
