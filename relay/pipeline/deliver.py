@@ -25,10 +25,10 @@ BUDGET = 240.0
 """Seconds a drain may go on before another takes over: less than the broker's visibility timeout."""
 GRACE = 30.0
 """Seconds that requests under way are given at shutdown."""
-RECORD_AFTER = 0.015
+RECORD_AFTER = 0.03
 """Seconds a result waits for others to be recorded with."""
-RECORD_AT = 64
-CLAIM_AT = WINDOW // 4
+RECORD_AT = 128
+CLAIM_AT = WINDOW // 2
 CLAIM_FULL = WINDOW // 8
 LOOK_AGAIN = 0.05
 """Seconds until a claim that found little is repeated while requests are under way."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -49,13 +50,21 @@ def claim_ids(
     if not lanes:
         return []
     if connection.dialect.name == "postgresql":
-        # A CTE is run once; a plain subquery with LIMIT and SKIP LOCKED may be run again, and take more.
-        picked = _pick_each(lanes, limit, now).cte("picked")
-        chosen: ColumnElement[bool] = deliveries.c.id == picked.c.id
+        asked = {
+            "lane_names": [lane.target for lane in lanes],
+            "lane_quotas": [lane.quota for lane in lanes],
+            "lane_ordered": [lane.ordered for lane in lanes],
+            "lane_blocking": [lane.blocking for lane in lanes],
+            "most": limit,
+            "now": now,
+            "new_lease": lease,
+            "new_until": until,
+        }
+        rows = connection.execute(_take_each(), asked).all()
     else:
         chosen = any_of(connection, deliveries.c.id, _pick_in_turn(connection, lanes, limit, now))
-    taken = update(deliveries).where(chosen).values(state=State.SENDING, lease=lease, lease_until=until)
-    rows = connection.execute(taken.returning(*_TAKEN)).all()
+        taken = update(deliveries).where(chosen).values(state=State.SENDING, lease=lease, lease_until=until)
+        rows = connection.execute(taken.returning(*_TAKEN)).all()
     # RETURNING keeps no order, and what was due first is to leave first.
     return sorted(rows, key=lambda row: row.event_seq)
 
@@ -84,14 +93,18 @@ def _within_bounds(connection: Connection, lanes: Sequence[Lane]) -> list[Lane]:
     ]
 
 
-def _pick_each(lanes: Sequence[Lane], limit: int, now: datetime) -> Select[Any]:
-    """One index range for each lane, in one statement; rows that another worker is claiming are passed over."""
+@cache
+def _take_each() -> Any:
+    """One index range for each lane, in one statement; rows that another worker is claiming are passed over.
+
+    Made once: to build it anew costs as much as to run it.
+    """
     lane = (
         func.unnest(
-            bindparam("lane_names", [lane.target for lane in lanes], ARRAY(String)),
-            bindparam("lane_quotas", [lane.quota for lane in lanes], ARRAY(Integer)),
-            bindparam("lane_ordered", [lane.ordered for lane in lanes], ARRAY(Boolean)),
-            bindparam("lane_blocking", [lane.blocking for lane in lanes], ARRAY(Boolean)),
+            bindparam("lane_names", type_=ARRAY(String)),
+            bindparam("lane_quotas", type_=ARRAY(Integer)),
+            bindparam("lane_ordered", type_=ARRAY(Boolean)),
+            bindparam("lane_blocking", type_=ARRAY(Boolean)),
         )
         .table_valued(
             column("name", String), column("quota", Integer), column("ordered", Boolean), column("blocking", Boolean)
@@ -99,7 +112,7 @@ def _pick_each(lanes: Sequence[Lane], limit: int, now: datetime) -> Select[Any]:
         .render_derived("lane")
     )
     due = (
-        _due(lane.c.name, now)
+        _due(lane.c.name, bindparam("now", type_=deliveries.c.next_attempt_at.type))
         .where(or_(~lane.c.ordered, ~_behind(lane.c.blocking)))
         .limit(lane.c.quota)
         .with_for_update(skip_locked=True, of=deliveries)
@@ -107,7 +120,11 @@ def _pick_each(lanes: Sequence[Lane], limit: int, now: datetime) -> Select[Any]:
         .lateral("due")
     )
     both: FromClause = lane.join(due, true())
-    return select(due.c.id).select_from(both).limit(limit)
+    # A CTE is run once; a plain subquery with LIMIT and SKIP LOCKED may be run again, and take more.
+    picked = select(due.c.id).select_from(both).limit(bindparam("most", type_=Integer)).cte("picked")
+    taken = update(deliveries).where(deliveries.c.id == picked.c.id)
+    leased = taken.values(state=State.SENDING, lease=bindparam("new_lease"), lease_until=bindparam("new_until"))
+    return leased.returning(*_TAKEN)
 
 
 def _pick_in_turn(connection: Connection, lanes: Sequence[Lane], limit: int, now: datetime) -> list[str]:
@@ -124,13 +141,13 @@ def _pick_in_turn(connection: Connection, lanes: Sequence[Lane], limit: int, now
     return picked
 
 
-def _due(target: Any, now: datetime) -> Select[tuple[str]]:
+def _due(target: Any, now: Any) -> Select[tuple[str]]:
     return (
         select(deliveries.c.id)
         .where(
             deliveries.c.target == target,
             deliveries.c.state == State.PENDING,
-            deliveries.c.next_attempt_at <= bindparam("now", now, deliveries.c.next_attempt_at.type),
+            deliveries.c.next_attempt_at <= now,
         )
         .order_by(deliveries.c.next_attempt_at, deliveries.c.id)
     )
