@@ -47,6 +47,8 @@ def _outbox() -> None:
         sa.Column("subject", sa.String(512)),
         sa.Column("data", sa.Text, nullable=False),
         sa.Column("occurred_at", Moment, nullable=False),
+        # A number that is given twice could be forgotten twice, the second row unread.
+        sqlite_autoincrement=True,
     )
 
 

@@ -166,6 +166,22 @@ def test_an_outbox_is_read_in_order(stores: Stores) -> None:
     assert stores.outbox.lag().oldest is None
 
 
+def test_no_number_is_given_twice(stores: Stores) -> None:
+    """A reader that is late to forget what another has forgotten already takes no newer row with it."""
+
+    def commit() -> None:
+        row = {"id": new_id(), "source": "shop", "type": "t", "data": "1", "occurred_at": NOW}
+        with stores.database.writing() as connection:
+            connection.execute(insert(tables.outbox).values(row))
+
+    commit()
+    late, _ = stores.outbox.read(10)
+    stores.outbox.forget(late)
+    commit()
+    stores.outbox.forget(late)
+    assert stores.outbox.lag().rows == 1
+
+
 # The configuration
 
 
