@@ -2,27 +2,34 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import field_validator
 
 from relay.domain.inbound import Inbound, Provider, Reading, Secrets, SourceOptions, TimedOptions, first_text, moment
 from relay.signing import check_standard_secret, require_standard, require_timely
+
+PREFIX = "whsec_"
+"""How a signing secret begins."""
 
 FAMILIES = ("webhook-", "svix-")
 """What the three headers begin with: the specification's own names, and those of Svix, where they come from."""
 
 
-def _usable(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-    for secret in secrets:
-        check_standard_secret(secret.get_secret_value())
-    return secrets
-
-
 class StandardOptions(TimedOptions):
     """Fields of a source that signs so: every secret is `whsec_...` or a public key, `whpk_...`."""
 
-    secret: Annotated[Secrets, AfterValidator(_usable)]
+    @field_validator("secret")
+    @classmethod
+    def _usable(cls, secrets: Secrets) -> Secrets:
+        for secret in secrets:
+            cls.check_secret(secret.get_secret_value())
+        return secrets
+
+    @classmethod
+    def check_secret(cls, secret: str) -> None:
+        """Return if the secret can verify anything. Raises `ValueError`."""
+        check_standard_secret(secret)
 
 
 def require_signed(request: Inbound, secrets: Iterable[str], now: datetime, tolerance: float) -> None:

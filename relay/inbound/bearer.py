@@ -3,12 +3,8 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
+from relay.domain.credentials import require_bearer
 from relay.domain.inbound import Inbound, Provider, Reading, SignedOptions, SourceOptions, read_plain
-from relay.errors import BadSignature
-from relay.signing import require
-
-AUTHORIZATION = "authorization"
-SCHEME = "bearer"
 
 
 class Bearer(Provider):
@@ -26,10 +22,7 @@ class Bearer(Provider):
 
     def verify(self, request: Inbound, now: datetime) -> None:
         """Check the token."""
-        scheme, _, token = request.proof(AUTHORIZATION).partition(" ")
-        if scheme.lower() != SCHEME:
-            raise BadSignature(f"the header {AUTHORIZATION} holds no bearer token")
-        require(self._options.secrets, [token.strip(" ")])
+        require_bearer(request, self._options.secrets)
 
     def read(self, request: Inbound, data: Any) -> Reading:
         """Return what the headers name."""

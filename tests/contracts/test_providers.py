@@ -3,7 +3,9 @@
 A fixture is a genuine request: `options` beside name and verify, the `request`, the time it came `at`, and the
 `reading` expected of it (or the `handshake` it is answered with). `signature` names the header that proves it, `signed`
 what else (headers, `url`) the proof covers, `tolerance` the seconds a clock may be off where the time is signed.
-`unsigned_body` says that the proof covers no body. `other_secret` is one of the right shape that did not sign.
+`unsigned_body` says that the proof covers no body; `members` are those of a JSON body that hold the proof and what it
+covers. `other_secret` is one of the right shape that did not sign. `documents` are those the provider needs, by
+address; `other_documents` hold keys that did not sign. `greeting` is the answer to a request that nobody signs.
 """
 
 import json
@@ -40,7 +42,8 @@ class Case:
     def request(self) -> Inbound:
         """The genuine request."""
         sent = self.spec["request"]
-        return Inbound(sent["method"], sent["url"], sent["headers"], sent["body"].encode())
+        documents = {url: text.encode() for url, text in self.spec.get("documents", {}).items()}
+        return Inbound(sent["method"], sent["url"], sent["headers"], sent["body"].encode(), documents)
 
     @property
     def at(self) -> datetime:
@@ -81,7 +84,9 @@ CASES = [
     Case(path.parent.name, path.stem, json.loads(path.read_text(encoding="utf-8")))
     for path in sorted(FIXTURES.glob("*/*.json"))
 ]
-SIGNED = [case for case in CASES if case.proven]
+SIGNED = [case for case in CASES if case.proven or "members" in case.spec]
+SECRET = [case for case in SIGNED if "secret" in case.spec["options"]]
+FETCHING = [case for case in CASES if "documents" in case.spec]
 TIMED = [case for case in CASES if "tolerance" in case.spec]
 
 
@@ -93,10 +98,11 @@ def each(cases: list[Case]) -> Any:
 def verifies(provider: Provider, request: Inbound, now: datetime) -> bool:
     """Say whether the provider takes the request for genuine."""
     try:
+        need = provider.needs(request)
         provider.verify(request, now)
     except BadSignature:
         return False
-    return True
+    return need is None or need.url in request.documents
 
 
 def flips(text: str) -> Iterator[str]:
@@ -108,6 +114,9 @@ def flips(text: str) -> Iterator[str]:
 def forgeries(case: Case) -> Iterator[tuple[str, Inbound]]:
     """Yield requests that nobody with the secret has sent, each with what was done to it."""
     genuine = case.request
+    if "members" in case.spec:
+        yield from _altered_members(case)
+        return
     covered = [str(case.proven), *case.spec.get("signed", [])]
     for name in covered:
         value = genuine.url if name == "url" else genuine.headers[name]
@@ -131,6 +140,22 @@ def forgeries(case: Case) -> Iterator[tuple[str, Inbound]]:
         yield "body gone", replace(genuine, body=b"")
 
 
+def _altered_members(case: Case) -> Iterator[tuple[str, Inbound]]:
+    document = json.loads(case.request.body)
+    for name in case.spec["members"]:
+        for number, flipped in enumerate(flips(document[name])):
+            body = json.dumps({**document, name: flipped}).encode()
+            yield f"{name} flipped at {number}", replace(case.request, body=body)
+        for what, changed in (
+            ("empty", ""),
+            ("cut", document[name][:-1]),
+            ("a list", [document[name]]),
+            ("null", None),
+        ):
+            yield f"{name} {what}", replace(case.request, body=json.dumps({**document, name: changed}).encode())
+    yield "body gone", replace(case.request, body=b"")
+
+
 def test_every_provider_has_fixtures() -> None:
     """Each provider has a folder of genuine requests, and no folder is without its provider."""
     assert {case.kind for case in CASES} == set(PROVIDERS)
@@ -144,22 +169,51 @@ def test_a_provider_is_one_documented_file(kind: str) -> None:
     assert len((provider.__doc__ or "").splitlines()) > 1
 
 
-@each(CASES)
+@each([case for case in CASES if "greeting" not in case.spec])
 def test_genuine_requests_are_read(case: Case) -> None:
     """What a sender signed is accepted, and means what the fixture says."""
     provider, request = case.provider(), case.request
-    provider.verify(request, case.at)
+    assert verifies(provider, request, case.at)
+    assert provider.greet(replace(request, body=b"", headers={})) is None
     answer = provider.handshake(request)
     if "handshake" in case.spec:
         assert answer is not None
-        assert {"status": answer.status, "body": answer.body.decode()} == case.spec["handshake"]
+        expected = {"visit": None, **case.spec["handshake"]}
+        assert {"status": answer.status, "body": answer.body.decode(), "visit": answer.visit} == expected
         return
     assert answer is None
-    reading = provider.read(request, decode(request.content_type, request.body))
-    expected = dict(case.spec["reading"])
+    readings = provider.readings(request, decode(request.content_type, request.body))
+    assert list(readings) == [_expected(reading) for reading in case.spec.get("readings", [case.spec.get("reading")])]
+
+
+def _expected(written: Mapping[str, Any]) -> Reading:
+    expected = dict(written)
     if "occurred_at" in expected:
         expected["occurred_at"] = datetime.fromisoformat(expected["occurred_at"])
-    assert reading == Reading(**expected)
+    if "body" in expected:
+        expected["body"] = expected["body"].encode()
+    return Reading(**expected)
+
+
+@each([case for case in CASES if "greeting" in case.spec])
+def test_greetings_are_answered(case: Case) -> None:
+    """A sender that asks whether it may send hears what it has to hear, and a request without a signature no more."""
+    answer = case.provider().greet(case.request)
+    assert answer is not None
+    assert {"status": answer.status, "body": answer.body.decode(), "headers": answer.headers} == case.spec["greeting"]
+    assert not verifies(case.provider(), case.request, case.at)
+
+
+@each(FETCHING)
+def test_only_published_keys_sign(case: Case) -> None:
+    """Other keys at the same address verify nothing; neither do none, nor what is no key."""
+    url = next(iter(case.spec["documents"]))
+    for content in (case.spec["other_documents"][url], "", "{}", '{"keys": [{}]}', "[]", "-----BEGIN CERTIFICATE-----"):
+        request = replace(case.request, documents={url: content.encode()})
+        assert not verifies(case.provider(), request, case.at)
+    need = case.provider().needs(case.request)
+    assert need is not None
+    assert (need.url, need.holds in case.spec["documents"][url]) == (url, True)
 
 
 @each(SIGNED)
@@ -169,7 +223,7 @@ def test_forgeries_are_refused(case: Case) -> None:
     assert [what for what, request in forgeries(case) if verifies(provider, request, case.at)] == []
 
 
-@each(SIGNED)
+@each(SECRET)
 def test_only_the_secret_signs(case: Case) -> None:
     """Another secret verifies nothing; during rotation either of two does, in any order."""
     assert not verifies(case.provider(case.other_secret), case.request, case.at)
@@ -201,16 +255,18 @@ def test_options_survive_storage(case: Case) -> None:
     options = PROVIDERS[case.kind].Options.model_validate(fields)
     stored = options.model_dump_json(context=REVEAL, exclude_defaults=True)
     assert type(options).model_validate_json(stored) == options
-    if case.proven:
+    if "secret" in case.spec["options"]:
         assert set(options.model_dump(mode="json")["secret"]) == {"**********"}
         assert case.secret not in repr(options.secret)
 
 
-@pytest.mark.parametrize("kind", sorted({case.kind for case in SIGNED}))
+@pytest.mark.parametrize("kind", sorted({case.kind for case in SECRET} - {"cloudevents"}))
 @pytest.mark.parametrize("secret", [None, "", [], [""]])
 def test_no_secret_no_source(kind: str, secret: Any) -> None:
-    """A provider that checks signatures cannot be configured without a secret, or with an empty one."""
-    fields = {"name": "sender", "verify": kind} | ({} if secret is None else {"secret": secret})
+    """A provider that checks a secret cannot be configured without one, or with an empty one."""
+    options = next(case.spec["options"] for case in SECRET if case.kind == kind)
+    others = {name: value for name, value in options.items() if name != "secret"}
+    fields = {"name": "sender", "verify": kind} | others | ({} if secret is None else {"secret": secret})
     with pytest.raises(ValueError, match="secret"):
         PROVIDERS[kind].Options.model_validate(fields)
 
@@ -233,7 +289,7 @@ def test_odd_headers_are_only_refused(case: Case, data: st.DataObject) -> None:
     verifies(case.provider(), replace(case.request, headers=headers, body=data.draw(st.binary(max_size=60))), case.at)
 
 
-@each([case for case in CASES if "reading" in case.spec])
+@each([case for case in CASES if "reading" in case.spec or "readings" in case.spec])
 @FUZZ
 @given(data=st.data())
 def test_odd_contents_are_only_unreadable(case: Case, data: st.DataObject) -> None:
@@ -244,8 +300,9 @@ def test_odd_contents_are_only_unreadable(case: Case, data: st.DataObject) -> No
         name: value if name == case.proven else data.draw(st.just(value) | HEADER)
         for name, value in genuine.headers.items()
     }
+    request = replace(genuine, headers=named, body=_encoded(case, shuffled))
     try:
-        reading = case.provider().read(replace(genuine, headers=named), shuffled)
+        reading = case.provider().read(request, shuffled)
     except Unreadable:
         return
     for text, limit in ((reading.type, 256), (reading.dedupe or "-", 256), (reading.subject or "-", 512)):
@@ -253,6 +310,11 @@ def test_odd_contents_are_only_unreadable(case: Case, data: st.DataObject) -> No
         assert text.isprintable()
         text.encode()
     assert reading.occurred_at is None or reading.occurred_at.astimezone(UTC).utcoffset() == timedelta(0)
+
+
+def _encoded(case: Case, value: Any) -> bytes:
+    """Return the body that the odd values make, for providers that look at it once more."""
+    return json.dumps(value).encode() if case.kind in ("sns", "cloudevents") else case.request.body
 
 
 def _with_odd_members(value: Any, data: st.DataObject) -> Any:
