@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from sqlalchemy import MetaData, create_engine, select
 from starlette.routing import BaseRoute, Mount, Route
 
 from docs.generate import pages
-from relay import capture
+from relay import capture, wiring
 from relay.config import Settings
 from relay.domain.configuration import Configuration
 from relay.domain.database import Database
@@ -27,8 +26,6 @@ from relay.pipeline.configure.check import check
 from relay.pipeline.configure.document import parse
 from relay.pipeline.rendering import compile_route
 from relay.plugins import discover
-from relay.web import app as web
-from relay.web.sandbox import Sandbox, mounted
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -113,10 +110,9 @@ def test_every_variable_is_in_the_reference():
     assert listed - {"RELAY_MASK_KEY"} == {f"RELAY_{name.upper()}" for name in Settings.model_fields}
 
 
-def test_every_path_is_in_the_reference():
+def test_every_path_is_in_the_reference(tmp_path: Path):
     """What can be requested is in the reference of the HTTP interface."""
-    parts: Any = SimpleNamespace(accept=SimpleNamespace(store=None, announce=None))
-    served = web.build(parts, mounted(Sandbox()), home="/sandbox").routes
+    served = wiring.Relay(Settings(data_dir=tmp_path, sandbox=True)).web().routes
     reference = (DOCS / "reference" / "http.md").read_text()
     assert [f"{method} {path}" for method, path in paths(served) if f"`{method} {path or '/'}`" not in reference] == []
 
