@@ -32,6 +32,8 @@ CLAIM_AT = WINDOW // 2
 CLAIM_FULL = WINDOW // 8
 LOOK_AGAIN = 0.05
 """Seconds until a claim that found little is repeated while requests are under way."""
+PATIENCE = 0.01
+"""Seconds a drain waits for a reply before it looks what else there is to do."""
 RENEW_EVERY = 5.0
 DATABASE_AWAY = 1.0
 """Seconds until a database that did not answer is asked again."""
@@ -252,7 +254,7 @@ class _Drain:
         now = time.monotonic()
         if not len(self._underway) and not self._verdicts:
             return 0.0
-        waits = [LOOK_AGAIN]
+        waits = [PATIENCE]
         if self._verdicts:
             ready = self._record_after if self._underway.on_their_way else now
             waits.append(max(ready, self._unavailable_until) - now)

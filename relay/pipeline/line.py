@@ -15,7 +15,8 @@ from relay.pipeline.sweep import Sweep
 
 _log = log.get(__name__)
 
-LOOK_EVERY = 0.02
+LOOK_EVERY = 0.005
+"""Seconds between two looks, while delivering, for what waits at the steps before: one question to Redis."""
 SWEEP_EVERY = 1.0
 DATABASE_AWAY = 1.0
 """Seconds until a database that did not answer is asked again."""

@@ -37,14 +37,13 @@ def rows_as_table(connection: Connection, table: Table, names: Sequence[str], ro
     return _json_each(connection, table, names, rows)
 
 
-def insert_rows(connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Row]) -> None:
-    """Insert a batch; a row that a unique index already knows is left out without a word."""
+def insert_rows(connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Row]) -> int:
+    """Insert a batch, but for rows that a unique index already knows; return how many were inserted."""
     if connection.dialect.name == "postgresql":
-        connection.execute(_insert(table, tuple(names)), _arrays(names, rows))
-        return
+        return int(connection.execute(_insert(table, tuple(names)), _arrays(names, rows)).rowcount)
     source = rows_as_table(connection, table, names, rows)
     statement: Any = insert_of(connection)(table).from_select(list(names), select(*source.c).where(_always(source)))
-    connection.execute(statement.on_conflict_do_nothing())
+    return int(connection.execute(statement.on_conflict_do_nothing()).rowcount)
 
 
 def update_rows(

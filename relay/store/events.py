@@ -65,17 +65,17 @@ class Events:
 
     def _add(self, batch: Sequence[Event]) -> list[str]:
         with self._database.writing() as connection:
-            self._insert(connection, batch)
+            if self._insert(connection, batch) == len(batch):
+                return [event.id for event in batch]
             return self._known(connection, batch)
 
-    def _insert(self, connection: Connection, batch: Sequence[Event]) -> None:
+    def _insert(self, connection: Connection, batch: Sequence[Event]) -> int:
         rows = [tuple(getattr(event, name) for name in _COLUMNS) for event in batch]
         if self._database.is_postgresql:
-            insert_rows(connection, events, _COLUMNS, rows)
-        else:
-            # Bytes do not travel inside SQLite's JSON.
-            statement = insert_of(connection)(events).on_conflict_do_nothing()
-            connection.execute(statement, [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
+            return insert_rows(connection, events, _COLUMNS, rows)
+        # Bytes do not travel inside SQLite's JSON.
+        statement = insert_of(connection)(events).on_conflict_do_nothing()
+        return int(connection.execute(statement, [dict(zip(_COLUMNS, row, strict=True)) for row in rows]).rowcount)
 
     def _known(self, connection: Connection, batch: Sequence[Event]) -> list[str]:
         ids = {event.id for event in batch}

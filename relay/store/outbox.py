@@ -47,7 +47,7 @@ class Outbox:
 
     def forget(self, seqs: Sequence[int]) -> None:
         """Delete rows whose events are stored."""
-        with self._database.writing() as connection:
+        with self._database.writing(hurried=True) as connection:
             connection.execute(delete(_outbox).where(any_of(connection, _outbox.c.seq, seqs)))
 
     def waiting(self) -> bool:
