@@ -5,8 +5,8 @@ capture.install(SessionLocal, source="shop")
 """
 
 from relay.capture.context import annotate
-from relay.capture.errors import CaptureError
+from relay.capture.errors import CaptureError, CaptureWarning
 from relay.capture.outbox import outbox
 from relay.capture.watching import install, watch
 
-__all__ = ["CaptureError", "annotate", "install", "outbox", "watch"]
+__all__ = ["CaptureError", "CaptureWarning", "annotate", "install", "outbox", "watch"]

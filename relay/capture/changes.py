@@ -33,7 +33,8 @@ UNREAD: Final = Unread.UNREAD
 class Row:
     """One row's change: `before` is `None` when it was not there, `after` when it is no more.
 
-    `event` is the id of the event written for it so far; `settled` says that this event still tells it all.
+    `event` is the id of the event written for it so far; `settled` says that this event still tells it all. A `blind`
+    change went around the session's objects: what came of it, only the database knows.
     """
 
     shape: Shape
@@ -43,6 +44,7 @@ class Row:
     after: Values | None
     event: str | None = None
     settled: bool = False
+    blind: bool = False
 
     @property
     def key(self) -> Key:
@@ -56,6 +58,8 @@ class Row:
 
     def unread(self) -> list[Field]:
         """Return the fields whose value after the change has to be read from the database."""
+        if self.blind:
+            return list(self.shape.fields)
         if self.after is None:
             return []
         missing = (self.before or {}).keys() - self.after.keys()
@@ -72,6 +76,8 @@ def fold(rows: dict[Key, Row], row: Row) -> None:
     earlier = rows.get(row.key)
     if earlier is not None:
         row.event = earlier.event
+        # Objects do not know what was done around them: the database is read when all is over.
+        row.blind = row.blind or earlier.blind
         if earlier.before is None:
             row.before = None
         elif row.before is not None:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session, scoped_session
 
 from relay.capture.errors import CaptureError
-from relay.capture.hooks import ledger_of
+from relay.capture.installation import ledger_of
 from relay.capture.values import plain
 
 

@@ -1,36 +1,23 @@
 """Where capture listens: to mappers for the objects a flush writes, to sessions for the transactions around them."""
 
-from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, event
 from sqlalchemy.orm import Mapper, Session, SessionTransaction, UOWTransaction, attributes
 
+from relay.capture import engines
+from relay.capture.installation import Installation, installation_of, installed, ledger_of, open_ledger
 from relay.capture.ledger import Ledger
 from relay.capture.snapshot import Before, State, known, of_new, of_replaced, of_stored
-from relay.capture.wake import Waker
-
-_KEY = "relay.capture"
-
-
-@dataclass(frozen=True, slots=True)
-class Installation:
-    """What `install` was told of a class of sessions: the source of its events, and what to wake after a commit."""
-
-    source: str
-    waker: Waker | None
-
-
-_installed: WeakKeyDictionary[type[Session], Installation] = WeakKeyDictionary()
 
 
 def listen_to_sessions(sessions: type[Session], installation: Installation) -> None:
     """Capture what sessions of this class write; told again, only the installation changes."""
-    listening = any(base in _installed for base in sessions.__mro__)
-    _installed[sessions] = installation
+    listening = any(base in installed for base in sessions.__mro__)
+    installed[sessions] = installation
     if listening:
         return
+    event.listen(sessions, "after_begin", _after_begin)
     event.listen(sessions, "after_flush", _after_flush)
     event.listen(sessions, "before_commit", _before_commit)
     event.listen(sessions, "after_commit", _after_commit)
@@ -45,21 +32,6 @@ def listen_to_model(model: type) -> None:
         ("before_delete", _before_delete),
     ):
         event.listen(model, name, hook, raw=True, propagate=True)
-
-
-def ledger_of(session: Session) -> Ledger | None:
-    """Return the session's ledger; `None` when capture is not installed on its class."""
-    ledger = session.info.get(_KEY)
-    if ledger is None:
-        installation = _installation(session)
-        if installation is None:
-            return None
-        ledger = session.info[_KEY] = Ledger(installation.source)
-    return ledger if isinstance(ledger, Ledger) else None
-
-
-def _installation(session: Session) -> Installation | None:
-    return next((_installed[base] for base in type(session).__mro__ if base in _installed), None)
 
 
 def _ledger(state: State) -> tuple[Session, Ledger] | None:
@@ -110,8 +82,14 @@ def _siblings(session: Session, ledger: Ledger, state: State) -> list[State]:
     return [s for s in changed if s is not state and s.mapper.base_mapper is base and s not in ledger.flushing]
 
 
+def _after_begin(session: Session, _transaction: SessionTransaction, connection: Connection) -> None:
+    installation, ledger = installation_of(session), ledger_of(session)
+    if installation is not None and ledger is not None:
+        engines.attach(connection, session, ledger, installation)
+
+
 def _after_flush(session: Session, _context: UOWTransaction) -> None:
-    ledger = session.info.get(_KEY)
+    ledger = open_ledger(session)
     if ledger is None or not ledger.flushing:
         return
     flushed = list(ledger.flushing.values())
@@ -133,18 +111,18 @@ def _before_commit(session: Session) -> None:
             ledger.commits += 1
         return
     session.flush()
-    if (ledger := session.info.get(_KEY)) is not None:
+    if (ledger := open_ledger(session)) is not None:
         ledger.closing = True
         ledger.write()
 
 
 def _after_commit(session: Session) -> None:
-    ledger = session.info.get(_KEY)
+    ledger = open_ledger(session)
     if ledger is None:
         return
     savepoint = session.get_nested_transaction()
     if savepoint is None:
-        installation = _installation(session)
+        installation = installation_of(session)
         if ledger.told and installation is not None and installation.waker is not None:
             installation.waker.nudge()
         return
@@ -156,10 +134,11 @@ def _after_commit(session: Session) -> None:
 
 
 def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:
-    ledger = session.info.get(_KEY)
+    ledger = open_ledger(session)
     if ledger is None:
         return
     if transaction.nested:
         ledger.discard(transaction)
     elif transaction.parent is None:
         ledger.reset()
+        engines.detach(ledger)

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, Table, event
 from sqlalchemy.orm import Mapper, QueryableAttribute, class_mapper
 from sqlalchemy.orm.exc import UnmappedClassError
 
@@ -19,6 +19,10 @@ Choice = str | QueryableAttribute[Any]
 """A column, by its name, its attribute's name, or the attribute itself: `"email"` or `Customer.email`."""
 
 
+Bulk = Literal["expand", "summary", "refuse"]
+"""What becomes of a statement that goes around objects: an event for each row, one for it all, or an error."""
+
+
 @dataclass(frozen=True)
 class Watch:
     """What `watch` was told of one model; names are those of columns and of attributes alike."""
@@ -26,6 +30,7 @@ class Watch:
     only: frozenset[str] | None
     exclude: frozenset[str]
     mask: frozenset[str]
+    bulk: Bulk = "expand"
 
     def takes(self, key: str, column: Column[Any]) -> bool:
         """Say whether this column may leave the process."""
@@ -76,21 +81,71 @@ class Shape:
 
 _watched: WeakKeyDictionary[type, Watch] = WeakKeyDictionary()
 _shapes: WeakKeyDictionary[Mapper[Any], Shape] = WeakKeyDictionary()
+# By the table itself, and by its name for another description of the same table.
+_tables: dict[Table | str, Mapper[Any]] = {}
 
 
-def register(model: type, only: Iterable[Choice] | None, exclude: Iterable[Choice], mask: Iterable[Choice]) -> bool:
+def register(
+    model: type, only: Iterable[Choice] | None, exclude: Iterable[Choice], mask: Iterable[Choice], bulk: Bulk
+) -> bool:
     """Remember what to watch of `model`; say whether it is new. Raises `CaptureError` for what cannot be watched."""
+    if bulk not in get_args(Bulk):
+        raise CaptureError(f"bulk is {_listed(get_args(Bulk))}, not {bulk!r}")
     mapper = _mapper(model)
     known = _columns(mapper)
     told = Watch(
-        None if only is None else _names(model, known, only), _names(model, known, exclude), _names(model, known, mask)
+        None if only is None else _names(model, known, only),
+        _names(model, known, exclude),
+        _names(model, known, mask),
+        bulk,
     )
     for key, column in known.items():
         _check(mapper, told, key, column)
     new = model not in _watched
     _watched[model] = told
     _shapes.clear()
+    _tables.clear()
     return new
+
+
+def watched(mapper: Mapper[Any]) -> Watch | None:
+    """Return what `watch` was told of a class or of the nearest one that it inherits from; `None` for neither."""
+    return next((_watched[parent.class_] for parent in mapper.iterate_to_root() if parent.class_ in _watched), None)
+
+
+def mapper_of(table: Table) -> Mapper[Any] | None:
+    """Return the class whose rows a table holds; `None` when nobody watches any of them."""
+    _look()
+    return _tables.get(table) or _tables.get(table.fullname)
+
+
+def tables() -> frozenset[str]:
+    """Return the full names of all tables that hold rows of watched classes."""
+    _look()
+    return frozenset(name for name in _tables if isinstance(name, str))
+
+
+def _look() -> None:
+    if not _tables and _watched:
+        for model in list(_watched):
+            for mapper in class_mapper(model, configure=False).self_and_descendants:
+                _tables.update(_homes(mapper))
+
+
+def _homes(mapper: Mapper[Any]) -> dict[Table | str, Mapper[Any]]:
+    # From the class to the root: of several in one table, the last is the one all of them inherit from.
+    return {
+        name: parent
+        for parent in mapper.iterate_to_root()
+        if isinstance(parent.local_table, Table)
+        for name in (parent.local_table, parent.local_table.fullname)
+    }
+
+
+@event.listens_for(Mapper, "after_mapper_constructed")
+def _look_again(_mapper: Mapper[Any], _class: type) -> None:
+    # It may have brought a table.
+    _tables.clear()
 
 
 def shape(mapper: Mapper[Any]) -> Shape:
