@@ -95,6 +95,11 @@ class Settings(BaseSettings):
         return self.api_token or self._kept("api-token") or None
 
     @property
+    def egress(self) -> tuple[str, ...]:
+        """Private places that targets may reach: those named, and the sandbox of `relay up --demo`."""
+        return (*self.egress_allow, *self._kept("egress-allow").split())
+
+    @property
     def config_file(self) -> Path | None:
         """The configuration to apply at start: the one named, or `./relay.toml` if it is there."""
         if self.config is not None:

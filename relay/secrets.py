@@ -58,8 +58,9 @@ class Sealer:
 
     def __init__(self, keys: Iterable[str]) -> None:
         try:
-            self._fernet = MultiFernet([Fernet(key) for key in keys])
-        except ValueError:
+            fernets = [Fernet(key) for key in keys]
+            self._newest, self._fernet = fernets[0], MultiFernet(fernets)
+        except (ValueError, IndexError):
             raise InvalidConfiguration(
                 "RELAY_SECRET_KEYS holds something that is no Fernet key",
                 hint="a key is 32 random bytes in URL-safe base64; newest first, separated by commas",
@@ -83,3 +84,11 @@ class Sealer:
                 "the stored configuration is sealed with another key",
                 hint="add the earlier key to RELAY_SECRET_KEYS, or apply the configuration again",
             ) from None
+
+    def is_newest(self, sealed: str) -> bool:
+        """Say whether something was sealed with the newest key."""
+        try:
+            self._newest.decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True

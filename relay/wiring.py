@@ -105,7 +105,7 @@ class Relay:
     @cached_property
     def guard(self) -> Guard:
         """What says which addresses targets may be at."""
-        return Guard(self.settings.egress_allow)
+        return Guard(self.settings.egress)
 
     @cached_property
     def accept(self) -> Accept:

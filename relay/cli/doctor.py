@@ -55,6 +55,7 @@ def _examine(relay: wiring.Relay) -> Iterator[Finding]:
     ]
     for name, look in checks:
         yield _finding(name, look, relay)
+    yield _finding("configuration", _configuration, relay)
     try:
         live = relay.following.refresh()
         for outbox in relay.collect.outboxes():
@@ -65,7 +66,7 @@ def _examine(relay: wiring.Relay) -> Iterator[Finding]:
                 f"target {name}", target.paused is None, f"paused: {target.paused}" if target.paused else "on"
             )
     except RelayError as error:
-        yield Finding("configuration", False, str(error))
+        yield Finding("outboxes", False, str(error))
 
 
 def _finding(name: str, look: Callable[[wiring.Relay], tuple[bool, str]], relay: wiring.Relay) -> Finding:
@@ -78,6 +79,12 @@ def _finding(name: str, look: Callable[[wiring.Relay], tuple[bool, str]], relay:
 def _database(relay: wiring.Relay) -> tuple[bool, str]:
     relay.configuration.version()
     return True, relay.database.engine.dialect.name
+
+
+def _configuration(relay: wiring.Relay) -> tuple[bool, str]:
+    stored = relay.configuration.load()
+    found = stored.configuration
+    return True, f"version {stored.version}: {len(found.targets)} targets, {len(found.routes)} routes"
 
 
 def _migrations(relay: wiring.Relay) -> tuple[bool, str]:

@@ -1,13 +1,17 @@
 """`relay web`, `worker`, `beat` and `migrate`: one role each, for production."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from relay import wiring
+from relay import log, wiring
+from relay.errors import InvalidConfiguration
 from relay.queue.run import run_beat, run_worker
 from relay.store.migrate import migrate as run_migrations
 from relay.web.serve import serve
+
+_log = log.get(__name__)
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)]
@@ -26,7 +30,7 @@ def web(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     relay = wiring.current()
     application = relay.web()
     if relay.settings.config_file is not None:
-        relay.configurator.apply(relay.settings.config_file)
+        _apply(relay, relay.settings.config_file)
     serve(application, host, port)
 
 
@@ -49,3 +53,11 @@ def migrate(
     """Bring the database's schema up to date; safe to run twice, and from two machines at once."""
     run_migrations(wiring.current().database, revision)
     print("the database is up to date" if revision == "head" else f"the database is at {revision}")
+
+
+def _apply(relay: wiring.Relay, path: Path) -> None:
+    """Apply a configuration; a wrong one changes nothing, and the last good one goes on being served."""
+    try:
+        relay.configurator.apply(path)
+    except InvalidConfiguration as error:
+        _log.error("configuration.not_applied", file=str(path), error=str(error))

@@ -43,8 +43,12 @@ def up(
     """Run everything: migrations, web, workers and beat, on SQLite and an embedded Valkey unless told otherwise."""
     settings = config.load()
     settings.require_redis()
+    # Whatever this command and its children write is for its owner alone.
+    os.umask(0o077)
     log.configure(settings.log_format)
     data_dir = settings.data_dir.absolute()
+    # Whatever the children write, too, is for this user alone.
+    os.umask(0o077)
     config.make_private(data_dir)
     with _only_one(data_dir):
         _check_free(host, port)
@@ -89,13 +93,23 @@ def _check_free(host: str, port: int) -> None:
 def _prepare_environment(settings: config.Settings, data_dir: Path, host: str, port: int, *, demo: bool) -> None:
     """Say to the children, by their environment, what this command decided."""
     os.environ["RELAY_DATA_DIR"] = str(data_dir)
-    here = f"127.0.0.1:{port}" if host == "0.0.0.0" else f"{host}:{port}"  # noqa: S104  compared, not bound
+    here = f"{_reachable(host)}:{port}"
     os.environ.setdefault("RELAY_BASE_URL", f"http://{here}")
     if demo:
         os.environ["RELAY_SANDBOX"] = "true"
-        os.environ["RELAY_EGRESS_ALLOW"] = ",".join((*settings.egress_allow, here))
+    # Kept, so that commands in another terminal may reach the sandbox as well.
+    config.keep(data_dir, "egress-allow", here if demo else "")
     if not settings.secret_keys and not (data_dir / "secret-keys").exists():
         config.keep(data_dir, "secret-keys", Sealer.new_key())
+
+
+def _reachable(host: str) -> str:
+    """Return a listening address as a URL names it."""
+    if host == "0.0.0.0":  # noqa: S104  compared, not bound
+        return "127.0.0.1"
+    if host == "::":
+        return "[::1]"
+    return f"[{host}]" if ":" in host else host
 
 
 def _make_token(settings: config.Settings, data_dir: Path) -> str | None:
@@ -140,9 +154,8 @@ def _shop_url(data_dir: Path) -> str:
 
 
 def _is_ready(host: str, port: int) -> bool:
-    place = f"[{host}]" if ":" in host else host
     try:
-        with urllib.request.urlopen(f"http://{place}:{port}/readyz", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://{_reachable(host)}:{port}/readyz", timeout=2) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

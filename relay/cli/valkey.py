@@ -41,6 +41,7 @@ def child(data_dir: Path) -> tuple[Child, str]:
                 "maxmemory-policy noeviction",
                 'save ""',
                 "loglevel warning",
+                f'logfile "{(home / "log").absolute()}"',
                 "enable-debug-command no",
             )
         ),

@@ -99,6 +99,10 @@ class Stored(Protocol):
     def paused(self) -> Mapping[str, str]:
         """Why some targets are paused, by name."""
 
+    @property
+    def aging(self) -> bool:
+        """Whether some of it is sealed with a key that is not the newest."""
+
 
 class ConfigurationReader(Protocol):
     """Where the configuration is kept."""

@@ -39,11 +39,15 @@ class Kinds(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A configuration with its version, and why some of its targets are paused, by name."""
+    """A configuration with its version, and why some of its targets are paused, by name.
+
+    `aging` says that some of it is sealed with a key that is not the newest: applied again, it no longer is.
+    """
 
     version: int
     configuration: Configuration
     paused: Mapping[str, str]
+    aging: bool = False
 
 
 class ConfigurationStore:
@@ -63,7 +67,7 @@ class ConfigurationStore:
         """Return what is stored. Raises `InvalidConfiguration` when a secret key or a plug-in is missing."""
         with self._database.reading() as connection:
             version = connection.scalar(select(tables.configuration.c.version)) or 0
-            return Stored(version, self._read(connection), _paused(connection))
+            return Stored(version, self._read(connection), _paused(connection), self._aging(connection))
 
     def replace(self, wanted: Configuration, now: datetime) -> int:
         """Make `wanted` the configuration, in one transaction, and return its version.
@@ -118,6 +122,14 @@ class ConfigurationStore:
             ),
             routes=tuple(_valid(Route, spec) for spec in self._specs(connection, tables.routes, sealed=False)),
         )
+
+    def _aging(self, connection: Connection) -> bool:
+        sealed = [
+            spec
+            for table in (tables.sources, tables.databases, tables.targets)
+            for spec in connection.scalars(select(table.c.spec))
+        ]
+        return bool(sealed) and not all(map(self._sealer().is_newest, sealed))
 
     def _specs(self, connection: Connection, table: Table, *, sealed: bool) -> list[dict[str, Any]]:
         found = connection.scalars(select(table.c.spec).order_by(table.c.position)).all()

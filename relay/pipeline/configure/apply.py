@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from relay.domain.configuration import Configuration
+from relay.errors import InvalidConfiguration
 from relay.pipeline.configure.check import check
 from relay.pipeline.configure.document import Document, parse, read
 from relay.pipeline.configure.plan import Plan, plan
@@ -46,7 +47,13 @@ class Configurator:
         return check(document, self._plugins, compile_route)
 
     def _applied(self, wanted: Configuration, *, dry_run: bool) -> Plan:
-        changes = plan(self._store.load().configuration, wanted)
-        if changes and not dry_run:
+        try:
+            stored = self._store.load()
+            current, aging = stored.configuration, stored.aging
+        except InvalidConfiguration:
+            # Sealed with a key that is lost, or of another version: this is how it is mended.
+            current, aging = Configuration(), True
+        changes = plan(current, wanted)
+        if (changes or aging) and not dry_run:
             self._store.replace(wanted, datetime.now(UTC))
         return changes
