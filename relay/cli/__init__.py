@@ -2,8 +2,8 @@
 
 import sys
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from relay.cli import configuration as configuration_commands
 from relay.cli import doctor as doctor_command
@@ -42,10 +42,10 @@ def main() -> None:
     except RelayError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_status)
-    except click.ClickException as error:
-        error.show()
+    except TyperException as error:
+        print(error.format_message(), file=sys.stderr)
         sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:
         # Whoever read the listing has seen enough.

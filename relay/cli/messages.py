@@ -15,6 +15,7 @@ from relay.domain.event import Event
 from relay.domain.listing import is_id, show_attempt
 from relay.errors import NotFound, RelayError, UsageError
 from relay.pipeline.accept import read_cloudevent, record
+from relay.pipeline.live import Live
 from relay.pipeline.preview import explain as explain_event
 from relay.pipeline.preview import send_test
 
@@ -54,7 +55,7 @@ def send(
     """Send one test message now and print the attempt."""
     relay = wiring.current()
     event = record(TEST_TYPE, "relay", None, {"message": text or "A test message of the relay."}, datetime.now(UTC))
-    attempt = show_attempt(send_test(relay.following.refresh(), target, event, text, relay.transport))
+    attempt = show_attempt(send_test(_live(relay), target, event, text, relay.transport))
     del attempt["number"]
     if as_json:
         print_json(attempt)
@@ -70,7 +71,7 @@ def explain(
 ) -> None:
     """Say which routes match an event, why the others do not, and show each message as it would be sent."""
     relay = wiring.current()
-    explanations, previews = explain_event(relay.following.refresh(), _event(relay, event))
+    explanations, previews = explain_event(_live(relay), _event(relay, event))
     if as_json:
         print_json({"routes": [asdict(one) for one in explanations], "messages": [asdict(one) for one in previews]})
         return
@@ -119,6 +120,16 @@ def _text(given: str) -> str:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError as error:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"not JSON: {error}", hint="quote it for the shell, or use @FILE") from None
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _live(relay: wiring.Relay) -> Live:
+    """Return the configuration in force. Raises `StoreUnavailable`: a command does not wait for the database."""
+    relay.configuration.version()
+    return relay.following.refresh()

@@ -14,12 +14,19 @@ from relay.errors import InvalidConfiguration, StoreUnavailable
 
 _CONNECT_SECONDS = 5
 _BUSY_SECONDS = 30
-# PostgreSQL's documentation, appendix A: `deadlock_detected`.
+# PostgreSQL's documentation, appendix A: `deadlock_detected`, `undefined_table`, `undefined_column`.
 _DEADLOCK = "40P01"
+_UNDEFINED = ("42P01", "42703")
+# SQLite has words alone: "no such table", "no such column".
+_NO_SUCH = "no such "
 
 
 class Deadlock(StoreUnavailable):
     """Two transactions waited for each other, and this one was ended: the same again will do."""
+
+
+class NotMigrated(StoreUnavailable):
+    """The database does not have the tables of this version: run `relay migrate`."""
 
 
 class Database:
@@ -71,12 +78,20 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout) as error:
-        unavailable = Deadlock if getattr(error.__cause__, "sqlstate", None) == _DEADLOCK else StoreUnavailable
+        if _NO_SUCH in str(error.orig if isinstance(error, DBAPIError) else ""):
+            raise NotMigrated from error
+        unavailable = Deadlock if _state(error) == _DEADLOCK else StoreUnavailable
         raise unavailable(f"the database did not answer: {_first_line(error)}") from error
     except DBAPIError as error:
+        if _state(error) in _UNDEFINED:
+            raise NotMigrated from error
         if error.connection_invalidated:
             raise StoreUnavailable(f"the database went away: {_first_line(error)}") from error
         raise
+
+
+def _state(error: Exception) -> str | None:
+    return getattr(error.__cause__, "sqlstate", None)
 
 
 def _first_line(error: Exception) -> str:

@@ -6,8 +6,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, inspect, text
 
+from relay.errors import UsageError
 from relay.store.database import Database
 
 _SCRIPTS = Path(__file__).parents[2] / "migrations"
@@ -19,7 +21,7 @@ _MIGRATION_LOCK = 7_345_218_000
 def migrate(database: Database, revision: str = "head") -> None:
     """Bring the schema to `revision`, in one transaction; safe to run twice, and from two machines at once.
 
-    Raises `StoreUnavailable`.
+    Raises `StoreUnavailable`, and `UsageError` for a revision that there is not.
     """
     path = database.engine.url.database
     if not database.is_postgresql and path and path != ":memory:" and not Path(path).exists():
@@ -30,10 +32,11 @@ def migrate(database: Database, revision: str = "head") -> None:
         if database.is_postgresql:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
         config = _config(connection)
-        if _below(connection, revision):
-            command.downgrade(config, revision)
-        else:
-            command.upgrade(config, revision)
+        try:
+            go = command.downgrade if _below(connection, revision) else command.upgrade
+            go(config, revision)
+        except CommandError as error:
+            raise UsageError(f"revision {revision}: {error}", hint="a number such as 0001, base or head") from None
 
 
 def pending(database: Database) -> bool:

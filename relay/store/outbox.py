@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, MetaData, Row, delete, func, select
-from sqlalchemy.exc import ProgrammingError
 
 from relay.capture.outbox import outbox as outbox_table
 from relay.domain.event import Event, fitting
 from relay.errors import StoreUnavailable
 from relay.store.batch import any_of
-from relay.store.database import Database
+from relay.store.database import Database, NotMigrated
 
 _outbox = outbox_table(MetaData())
 
@@ -69,7 +68,7 @@ class Outbox:
         try:
             with self._database.reading() as connection:
                 yield connection
-        except ProgrammingError:
+        except NotMigrated:
             raise StoreUnavailable("it has no table relay_outbox: the application has not migrated yet") from None
 
     def close(self) -> None:

@@ -1,0 +1,141 @@
+"""The command line where nothing runs: what is wrong is said in one line, and nothing is touched."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.relay import RunningRelay
+
+WRONG = """
+[[sources]]
+name = "anybody"
+verify = "none"
+colour = "red"
+
+[[targets]]
+name = "hook"
+kind = "carrier-pigeon"
+
+[[routes]]
+name = "all"
+when = "data.("
+to = ["nobody"]
+"""
+
+
+@pytest.fixture
+def relay(tmp_path: Path) -> RunningRelay:
+    """A relay of which nothing runs, on an SQLite file that is not there yet."""
+    return RunningRelay(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> RunningRelay:
+    """The same, migrated."""
+    relay = RunningRelay(tmp_path_factory.mktemp("cli"))
+    relay.cli("migrate").succeeds()
+    return relay
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("events", "--colour"), "--colour"),
+        (("dance",), "dance"),
+        (("events", "--limit", "0"), "--limit"),
+        (("events", "--since", "yesterday"), "since"),
+        (("deliveries", "--state", "lost"), "state"),
+        (("replay",), "replay"),
+        (("emit",), "TYPE"),
+        (("emit", "told", "--data", "{"), "JSON"),
+        (("emit", "told", "--data", "NaN"), "NaN"),
+        (("emit", "told", "--data", "@/nowhere/at-all"), "/nowhere/at-all"),
+        (("check", "/nowhere/relay.toml"), "/nowhere/relay.toml"),
+        (("apply",), "relay.toml"),
+        (("migrate", "9999"), "9999"),
+        (("web", "--port", "99999"), "--port"),
+    ],
+)
+def test_wrong_usage(migrated: RunningRelay, words: tuple[str, ...], told: str) -> None:
+    """Words that do not fit end with status 2 and one line that names them."""
+    done = migrated.cli(*words)
+    assert told in done.fails(2)
+    assert done.out == ""
+
+
+def test_wrong_environment(migrated: RunningRelay) -> None:
+    """A variable that cannot be read is named, its value is not."""
+    for name, value in (("RELAY_LOG", "s3cret"), ("RELAY_DATABASE_URL", "s3cret"), ("RELAY_SECRET_KEYS", "s3cret")):
+        (migrated.directory / "relay.toml").write_text('[[sources]]\nname = "a"\nverify = "none"\n')
+        line = migrated.cli("apply", env={name: value}).fails(2)
+        assert name in line
+        assert "s3cret" not in line
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_database_that_is_not_migrated(tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> None:
+    """Every command says what to do, in one line; the doctor says it too."""
+    url = request.getfixturevalue("pg_database") if kind == "postgresql" else None
+    relay = RunningRelay(tmp_path, database=url)
+    if url is None:
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "relay.sqlite3").touch()
+    for words in (("events",), ("emit", "told"), ("send", "hook")):
+        assert "relay migrate" in relay.cli(*words).fails(1)
+    done = relay.cli("doctor", "--json")
+    assert done.status == 1
+    failed = {one["check"]: one["detail"] for one in done.json()["checks"] if not one["ok"]}
+    assert "relay migrate" in failed["migrations"]
+
+
+def test_looking_makes_nothing(relay: RunningRelay) -> None:
+    """Commands that look, on a machine where nothing is, fail in one line and leave no file behind."""
+    (relay.directory / "relay.toml").write_text(WRONG)
+    for words in (("events",), ("show", "0193d0b0-0000-7000-8000-000000000000"), ("send", "hook")):
+        assert "database" in relay.cli(*words).fails(1)
+    assert relay.cli("check").status == 2
+    assert [path.name for path in relay.directory.iterdir()] == ["relay.toml"]
+
+
+def test_check_names_every_mistake(relay: RunningRelay) -> None:
+    """Each mistake has a line of its own, with file, line and key."""
+    (relay.directory / "relay.toml").write_text(WRONG)
+    done = relay.cli("check")
+    assert (done.status, done.out) == (2, "")
+    lines = done.err.strip().splitlines()
+    for number, key in ((5, "sources[0].colour"), (9, "targets[0].kind"), (13, "routes[0].when")):
+        assert any(line.startswith(f"relay.toml:{number}: {key}") for line in lines), done
+
+
+def test_a_plan_before_it_is_applied(migrated: RunningRelay) -> None:
+    """A dry run prints what applying prints and changes nothing; secrets are in neither."""
+    url = "https://example.com/hooks/the-secret-path"
+    configuration = f'[[targets]]\nname = "hook"\nkind = "http"\nurl = "{url}"\n'
+    plan = migrated.apply(configuration, "--dry-run").succeeds().out
+    assert plan == "+ target hook: http\n"
+    assert migrated.apply(configuration, "--json").json()["changes"][0] == {
+        "sign": "+",
+        "kind": "target",
+        "name": "hook",
+        "detail": "http",
+    }
+    assert migrated.apply(configuration).succeeds().out == "no changes\n"
+    changed = migrated.apply(configuration.replace("secret-path", "other-path"), "--dry-run").succeeds().out
+    assert changed == "~ target hook: url: (changed)\n"
+
+
+def test_any_script_in_and_out(migrated: RunningRelay) -> None:
+    """Text of every script goes in by argument, file and standard input, and comes out the same."""
+    text = "Zoë 🚲 \u202e 漢字"
+    file = migrated.directory / "daten 🚲.json"
+    file.write_text(json.dumps({"text": text}, ensure_ascii=False))
+    given = json.dumps({"text": text})
+    ids = [
+        migrated.json("emit", "told.ü", "--subject", "räder/🚲", "--data", given)["id"],
+        migrated.json("emit", "told.ü", "--data", f"@{file}")["id"],
+        migrated.cli("emit", "told.ü", "--data", "-", given=given).succeeds().out.strip(),
+    ]
+    assert [migrated.json("show", one)["data"]["text"] for one in ids] == [text] * 3
+    plain = migrated.cli("events", env={"PYTHONIOENCODING": "ascii:backslashreplace", "LC_ALL": "C"})
+    assert ids[0] in plain.succeeds().out
