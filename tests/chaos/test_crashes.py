@@ -12,6 +12,8 @@ from tests.support.sink_server import Answer
 
 pytestmark = pytest.mark.chaos
 
+on_postgresql = pytest.mark.parametrize("standing", ["postgresql"], indirect=True)
+
 
 def repeats(received: Counter[str]) -> set[str]:
     """Return what was received more than once."""
@@ -35,6 +37,7 @@ def test_a_worker_dies(ruin: Ruin) -> None:
     assert max(received.values()) == 2
 
 
+@pytest.mark.parametrize("standing", ["sqlite"], indirect=True)
 def test_a_child_of_a_worker_dies(ruin: Ruin) -> None:
     """One process of a worker is killed: the worker replaces it, and goes on by itself."""
     ruin.relay.kill("worker")
@@ -56,6 +59,7 @@ def test_a_child_of_a_worker_dies(ruin: Ruin) -> None:
     ruin.relay.kill("worker")
 
 
+@on_postgresql
 def test_redis_forgets(ruin: Ruin) -> None:
     """FLUSHALL, again and again under load, loses nothing and repeats nothing."""
     crowd = ruin.crowd()
@@ -72,6 +76,7 @@ def test_redis_forgets(ruin: Ruin) -> None:
     assert crowd.statuses == {202: 1000}
 
 
+@on_postgresql
 def test_the_broker_is_away(ruin: Ruin) -> None:
     """Without a broker, frozen or dead, events are taken in; once it is back, with nothing in it, they are delivered.
 
@@ -140,7 +145,7 @@ def test_the_web_process_dies(ruin: Ruin) -> None:
     assert not repeats(ruin.settle(crowd))
 
 
-@pytest.mark.parametrize("standing", ["postgresql"], indirect=True)
+@on_postgresql
 def test_the_database_is_away(ruin: Ruin) -> None:
     """PostgreSQL is killed under load: senders are told to come back, and what was acknowledged is there."""
     assert ruin.postgres is not None
