@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 from sqlalchemy.orm import Session, scoped_session
 
+from relay.capture.asynchronous import AsyncSession, async_scoped_session
 from relay.capture.errors import CaptureError
 from relay.capture.installation import ledger_of
 from relay.capture.values import plain

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_scoped_session, async_sessionmaker
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from relay.capture import wake as waking
+from relay.capture.asynchronous import AsyncEngine, AsyncSession, async_scoped_session, async_sessionmaker
 from relay.capture.engines import listen_to_engine
 from relay.capture.errors import CaptureError
 from relay.capture.hooks import listen_to_model, listen_to_sessions
@@ -86,7 +86,7 @@ def _session_class(factory: Any) -> type[Session]:
             )
 
 
-def _behind(factory: async_sessionmaker[Any]) -> type[Session]:
+def _behind(factory: "async_sessionmaker[Any]") -> type[Session]:
     """Return the class of the sessions behind asynchronous ones: its own, so that no other sessions are captured."""
     chosen = factory.kw.get("sync_session_class") or factory.class_.sync_session_class
     if chosen is Session:
