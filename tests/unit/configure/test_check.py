@@ -124,7 +124,7 @@ MISTAKES = {
     ),
     "unknown kind": (instead('"google_chat"', '"gogle_chat"'), 12, "targets[0].kind", 'did you mean "google_chat"?'),
     "unknown provider": (instead('verify = "github"', 'verify = "gitub"'), 3, "sources[0].verify", '"github"?'),
-    "no provider": (instead('verify = "github"\n', ""), 1, "sources[0].verify", "is missing (one of: bearer"),
+    "no provider": (instead('verify = "github"\n', ""), 1, "sources[0].verify", "is missing (one of: alertmanager"),
     "kind that is no text": (instead('"google_chat"', "7"), 12, "targets[0].kind", "should be text"),
     "no name": (instead('name = "shop"\n', ""), 6, "databases[0].name", "is missing"),
     "bad name": (instead('"shop"', '"the shop"'), 7, "databases[0].name", "letters, digits"),
