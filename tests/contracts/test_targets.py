@@ -104,9 +104,10 @@ def test_every_kind_is_judged_in_full(case: Case) -> None:
 
 @each_kind
 def test_every_kind_says_what_it_is(case: Case) -> None:
-    """A kind's docstring is its page in the documentation; it knows its own name."""
+    """A kind's docstring is its page in the documentation; it knows its own name, and whether people read it."""
     kind = TARGETS[case.kind]
     assert kind.kind == case.kind
+    assert isinstance(kind.words, bool)
     assert len((kind.__doc__ or "").split()) > 20
 
 
