@@ -130,8 +130,16 @@ def parse_json(body: bytes) -> Any:
 
 
 def _brief(error: Exception) -> str:
-    # Of a decoding error, not its object: that is the body itself.
-    return f"{error.reason} at byte {error.start}" if isinstance(error, UnicodeDecodeError) else str(error)
+    match error:
+        case UnicodeDecodeError():
+            # Not its object: that is the body itself.
+            return f"{error.reason} at byte {error.start}"
+        case json.JSONDecodeError():
+            return f"{error.msg} (line {error.lineno}, column {error.colno})"
+        case RecursionError():
+            return "it is nested too deeply"
+        case _:
+            return "a number or a field is more than can be read"
 
 
 def _refuse_constant(name: str) -> Any:

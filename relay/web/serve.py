@@ -3,6 +3,8 @@
 import uvicorn
 from starlette.applications import Starlette
 
+from relay.web.protocol import BoundedProtocol
+
 SHUTDOWN_SECONDS = 30
 
 
@@ -13,7 +15,7 @@ def serve(app: Starlette, host: str, port: int) -> None:
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
