@@ -8,7 +8,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection
 
 from relay.capture.registry import Field, Shape
-from relay.capture.values import ATOMS, plain
+from relay.capture.values import ATOMS, LIMIT, plain
 
 Values = dict[str, Any]
 """Values by field name, as Python has them; what can change is already a copy made of JSON's types."""
@@ -54,6 +54,8 @@ class Row:
     @property
     def subject(self) -> str:
         """Return `orders/42`; the parts of a composite key are joined by commas."""
+        if len(self.identity) == 1 and type(self.identity[0]) is int:
+            return f"{self.shape.table}/{self.identity[0]}"
         return f"{self.shape.table}/{','.join(quote(str(plain(part)), safe='') for part in self.identity)}"
 
     def unread(self) -> list[Field]:
@@ -66,6 +68,9 @@ class Row:
         return [f for f in self.shape.fields if self.after.get(f.name) is UNREAD or f.name in missing]
 
 
+_JSON = frozenset({int, bool, type(None)})
+
+
 def freeze(field: Field, value: Any) -> Any:
     """Return `value`, or a copy of it where it could still change."""
     return value if type(value) in ATOMS else field.export(value)
@@ -73,7 +78,8 @@ def freeze(field: Field, value: Any) -> Any:
 
 def fold(rows: dict[Key, Row], row: Row) -> None:
     """Add a change to those that came before it: the first `before` and the last `after` count."""
-    earlier = rows.get(row.key)
+    key = row.key
+    earlier = rows.get(key)
     if earlier is not None:
         row.event = earlier.event
         # Objects do not know what was done around them: the database is read when all is over.
@@ -85,7 +91,7 @@ def fold(rows: dict[Key, Row], row: Row) -> None:
             row.before = row.before | earlier.before
         else:
             row.before = earlier.before
-    rows[row.key] = row
+    rows[key] = row
 
 
 def net(row: Row) -> tuple[str, dict[str, Any]] | None:
@@ -100,19 +106,31 @@ def net(row: Row) -> tuple[str, dict[str, Any]] | None:
 
 
 def _updated(shape: Shape, before: Values, after: Values) -> tuple[str, dict[str, Any]] | None:
-    changed = [f.name for f in shape.fields if f.name in after and not _same(f, before.get(f.name), after[f.name])]
+    # Most fields hold the very value that they held: only the others are looked at.
+    differ = [f for f in shape.fields if f.name in after and before.get(f.name) is not after[f.name]]
+    changed = [f for f in differ if not _same(f, before.get(f.name), after[f.name])]
     if not changed:
         return None
     was = _shown(shape, before)
-    now = {
-        f.name: f.show(after[f.name]) if f.name in changed else was.get(f.name) for f in shape.fields if f.name in after
-    }
-    return "updated", {"before": was, "after": now, "changed": changed}
+    if before.keys() == after.keys():
+        now = was.copy()
+    else:
+        now = {f.name: was.get(f.name) for f in shape.fields if f.name in after}
+    for f in changed:
+        now[f.name] = f.show(after[f.name])
+    return "updated", {"before": was, "after": now, "changed": [f.name for f in changed]}
 
 
 def _same(field: Field, before: Any, after: Any) -> bool:
-    return before is after or before == after or bool(field.export(before) == field.export(after))
+    return before == after or bool(field.export(before) == field.export(after))
 
 
 def _shown(shape: Shape, values: Values) -> Values:
-    return {f.name: f.show(values[f.name]) for f in shape.fields if f.name in values}
+    told = {}
+    for name, f, direct in shape.shown:
+        if name in values:
+            value = values[name]
+            kind = type(value)
+            asis = direct and (kind in _JSON or (kind is str and len(value) <= LIMIT))
+            told[name] = value if asis else f.show(value)
+    return told

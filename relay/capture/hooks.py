@@ -36,8 +36,10 @@ def listen_to_model(model: type) -> None:
 
 def _ledger(state: State) -> tuple[Session, Ledger] | None:
     session = state.session
-    ledger = None if session is None else ledger_of(session)
-    return None if session is None or ledger is None else (session, ledger)
+    if session is None:
+        return None
+    ledger = open_ledger(session) or ledger_of(session)
+    return None if ledger is None else (session, ledger)
 
 
 def _before_insert(_mapper: Mapper[Any], connection: Connection, state: State) -> None:
@@ -94,8 +96,10 @@ def _after_flush(session: Session, _context: UOWTransaction) -> None:
         return
     flushed = list(ledger.flushing.values())
     # A row goes before another takes its primary key, in whatever order the flush came upon them.
-    rows = [before.removed() for before in flushed if before.gone or before.moved]
-    rows += [before.saved() for before in flushed if not before.gone]
+    saved = [(before, before.saved()) for before in flushed if not before.gone]
+    rows = [before.removed() for before in flushed if before.gone]
+    rows += [before.removed() for before, row in saved if before.state.key and before.identity != row.identity]
+    rows += [row for _, row in saved]
     ledger.forget_flush()
     savepoint = session.get_nested_transaction()
     ledger.record(savepoint, rows)

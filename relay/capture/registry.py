@@ -13,8 +13,6 @@ from relay.capture.errors import CaptureError
 from relay.capture.outbox import find
 from relay.capture.values import Export, check, cut, exporter, masked, plain
 
-_ASIS = frozenset({int, bool, str, type(None)})
-
 Choice = str | QueryableAttribute[Any]
 """A column, by its name, its attribute's name, or the attribute itself: `"email"` or `Customer.email`."""
 
@@ -61,9 +59,6 @@ class Field:
 
     def show(self, value: Any) -> Any:
         """Return a value of the column as it leaves the process."""
-        # Most values are JSON already: this is the inner loop of a commit.
-        if self.export is plain and not self.mask and type(value) in _ASIS:
-            return cut(value)
         exported = self.export(value)
         return masked(exported) if self.mask else cut(exported)
 
@@ -77,6 +72,10 @@ class Shape:
     fields: tuple[Field, ...]
     keys: tuple[str, ...]
     outbox: Table
+    pairs: tuple[tuple[str, str], ...]
+    """Name and attribute of each field, for the inner loops of a flush."""
+    shown: tuple[tuple[str, Field, bool], ...]
+    """Name of each field, the field, and whether what JSON has a form for leaves as it is."""
 
 
 _watched: WeakKeyDictionary[type, Watch] = WeakKeyDictionary()
@@ -162,7 +161,16 @@ def _shape(mapper: Mapper[Any]) -> Shape:
     table = (mapper if mapper.concrete else watched).local_table
     primary = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
     metadata = mapper.primary_key[0].table.metadata
-    return Shape(mapper, _name(table), _fields(mapper, _watched[watched.class_]), tuple(primary), find(metadata))
+    fields = _fields(mapper, _watched[watched.class_])
+    return Shape(
+        mapper,
+        _name(table),
+        fields,
+        tuple(primary),
+        find(metadata),
+        tuple((f.name, f.key) for f in fields),
+        tuple((f.name, f, f.export is plain and not f.mask) for f in fields),
+    )
 
 
 def _fields(mapper: Mapper[Any], told: Watch) -> tuple[Field, ...]:

@@ -1,7 +1,7 @@
 """What a mapped object held before a flush, and what it holds after it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
@@ -29,14 +29,15 @@ class Before:
     shape: Shape
     connection: Connection
     values: Values | None
-    gaps: list[Field] = field(default_factory=list)
+    gaps: list[Field] | None = None
     written: frozenset[str] = frozenset()
     gone: bool = False
 
     @property
     def identity(self) -> Identity:
         """Return the primary key under which the row is stored; empty when it has none yet."""
-        return tuple(self.state.identity or ())
+        key = self.state.key
+        return () if key is None else key[1]
 
     def removed(self) -> Row:
         """Return the change of a row that is no more under its primary key."""
@@ -44,21 +45,33 @@ class Before:
 
     def saved(self) -> Row:
         """Return the change of a row that was written, under the primary key it has now."""
-        values = self.state.dict
-        after = {f.name: freeze(f, values[f.key]) if f.key in values else self._absent(f) for f in self.shape.fields}
-        seen = {name: value for name, value in after.items() if value is not _UNSEEN}
-        return Row(self.shape, self.connection, self._current, None if self.moved else self.values, seen)
+        current, after = self.state.dict, {}
+        for name, key in self.shape.pairs:
+            value = current.get(key, _UNSEEN)
+            after[name] = value
+            if type(value) not in ATOMS:
+                self._settle(name, value, after)
+        now = self._current
+        # A row that got another primary key is another row to the table.
+        moved = self.state.key is not None and self.identity != now
+        return Row(self.shape, self.connection, now, None if moved else self.values, after)
 
-    @property
-    def moved(self) -> bool:
-        """Say whether the flush gave a stored row another primary key: to the table that is another row."""
-        return bool(self.identity) and self.identity != self._current
+    def _settle(self, name: str, value: Any, after: Values) -> None:
+        """Give a value that may change, or that is not there, its place in `after`; or none."""
+        f = next(f for f in self.shape.fields if f.name == name)
+        value = self._absent(f) if value is _UNSEEN else freeze(f, value)
+        if value is _UNSEEN:
+            del after[name]
+        else:
+            after[name] = value
 
     @property
     def _current(self) -> Identity:
         """Return the primary key after the flush; an object that expired and was not written keeps its own."""
-        pairs = zip_longest(self.shape.keys, self.identity)
-        return tuple(self.state.dict.get(key, stored) for key, stored in pairs)
+        current, keys, identity = self.state.dict, self.shape.keys, self.identity
+        if len(keys) == 1:
+            return (current.get(keys[0], identity[0] if identity else None),)
+        return tuple(current.get(key, stored) for key, stored in zip_longest(keys, identity))
 
     def _absent(self, f: Field) -> Any:
         """Return the value after a flush of an attribute that the flush left unloaded."""
@@ -101,24 +114,29 @@ def known(state: State, connection: Connection) -> Before:
     """Return what the session knows of an object as the database has it; `gaps` names the rest."""
     kind = shape(state.mapper)
     current, committed = state.dict, state.committed_state
-    before = Before(state, kind, connection, {}, written=frozenset(committed))
     values: Values = {}
-    for f in kind.fields:
-        value = committed[f.key] if f.key in committed else current.get(f.key, _UNSEEN)
+    before = Before(state, kind, connection, values)
+    for name, key in kind.pairs:
+        value = committed[key] if key in committed else current.get(key, _UNSEEN)
         if type(value) in ATOMS:
-            values[f.name] = value
-        elif value is _UNSEEN or isinstance(value, LoaderCallableStatus):
-            if value is not _UNSEEN or not f.deferred:
-                before.gaps.append(f)
+            values[name] = value
         else:
-            values[f.name] = freeze(f, value)
-    before.values = values
+            _unsure(before, values, name, value)
     return before
 
 
+def _unsure(before: Before, values: Values, name: str, value: Any) -> None:
+    """Note a value that may change, or that the session does not know."""
+    f = next(f for f in before.shape.fields if f.name == name)
+    if value is not _UNSEEN and not isinstance(value, LoaderCallableStatus):
+        values[name] = freeze(f, value)
+    elif value is not _UNSEEN or not f.deferred:
+        before.gaps = [*(before.gaps or ()), f]
+
+
 def _complete(kind: Shape, group: list[Before], connection: Connection) -> None:
-    gaps = {f.name: f for before in group for f in before.gaps}
+    gaps = {f.name: f for before in group for f in before.gaps or ()}
     stored = read(connection, kind, [before.identity for before in group], gaps.values())
     for before in group:
         row = stored.get(before.identity, {})
-        before.values = {**(before.values or {}), **{f.name: row[f.name] for f in before.gaps if f.name in row}}
+        before.values = {**(before.values or {}), **{f.name: row[f.name] for f in before.gaps or () if f.name in row}}
