@@ -17,6 +17,10 @@ DELIVERY = {
     *("id", "event_id", "route", "target", "subject", "state", "attempts", "next_attempt_at"),
     *("last_status", "last_error", "created_at", "finished_at"),
 }
+# Each command is a process of its own, and most of its time is its start.
+on_sqlite = pytest.mark.parametrize("running", ["sqlite"], indirect=True)
+on_postgresql = pytest.mark.parametrize("running", ["postgresql"], indirect=True)
+
 ATTEMPT = {"number", "at", "ms", "status", "outcome", "error", "response"}
 
 
@@ -31,6 +35,7 @@ def problem(answer: requests.Response, status: int) -> dict[str, Any]:
     return document
 
 
+@on_sqlite
 def test_commands_look(stage: Stage) -> None:
     """`events`, `deliveries` and `show` print one JSON document each, and tables that name what they found."""
     event_id = stage.emit("told.listed", {"n": 1})
@@ -47,6 +52,7 @@ def test_commands_look(stage: Stage) -> None:
     assert delivery["id"] in stage.relay.cli("deliveries", "--state", "delivered").succeeds().out
 
 
+@on_postgresql
 def test_commands_speak(stage: Stage) -> None:
     """`emit` records, `explain` shows each message without its secrets, `send` tells the attempt it made."""
     event_id = stage.relay.json("emit", "told.emitted", "--data", '{"name": "Zoë 🚲"}')["id"]
@@ -227,6 +233,7 @@ def test_events_that_are_refused(stage: Stage) -> None:
     assert stage.relay.get("/events", type="told.refused")["items"] == []
 
 
+@on_sqlite
 def test_half_a_character_is_shown(stage: Stage) -> None:
     """A lone surrogate, which JSON's escapes can hold and UTF-8 cannot, is shown as it came."""
     event_id = stage.relay.json("emit", "told.half", "--data", r'["\ud83d", "\u001b[2J"]')["id"]

@@ -43,7 +43,8 @@ def relay(
     valkey = request.getfixturevalue("valkey").start()
     valkey.flush()
     directory = tmp_path_factory.mktemp("pools")
-    relay = RunningRelay(directory, broker=valkey.url)
+    # Another relay may be running on database 0, and would take what is meant for this one.
+    relay = RunningRelay(directory, broker=valkey.url.removesuffix("/0") + "/1")
     (directory / "relay.toml").write_text(CONFIGURATION.format(url=sink_process.start().url("/hook")))
     relay.cli("migrate").succeeds()
     try:

@@ -12,6 +12,7 @@ from tests.support.sink_server import Answer
 
 pytestmark = pytest.mark.chaos
 
+on_sqlite = pytest.mark.parametrize("standing", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("standing", ["postgresql"], indirect=True)
 
 
@@ -37,7 +38,7 @@ def test_a_worker_dies(ruin: Ruin) -> None:
     assert max(received.values()) == 2
 
 
-@pytest.mark.parametrize("standing", ["sqlite"], indirect=True)
+@on_sqlite
 def test_a_child_of_a_worker_dies(ruin: Ruin) -> None:
     """One process of a worker is killed: the worker replaces it, and goes on by itself."""
     ruin.relay.kill("worker")
@@ -97,6 +98,7 @@ def test_the_broker_is_away(ruin: Ruin) -> None:
     assert not repeats(ruin.settle(crowd))
 
 
+@on_postgresql
 def test_everything_stops_and_starts(ruin: Ruin) -> None:
     """Told to stop with work pending, every process ends what it began: nothing is lost, nothing sent twice."""
     ruin.sink.on("/hook", Answer(delay=0.3))
@@ -129,6 +131,7 @@ def test_everything_is_killed(ruin: Ruin) -> None:
     assert repeats(received) <= held
 
 
+@on_sqlite
 def test_the_web_process_dies(ruin: Ruin) -> None:
     """The web process is killed under load, twice: what it acknowledged is stored, what senders repeat is one event."""
     crowd = ruin.crowd()
