@@ -1,6 +1,7 @@
 """`/in/{source}`: the one endpoint for other services."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from relay.pipeline.accept import read
 from relay.pipeline.live import LiveSource
 from relay.web.body import read_body
 from relay.web.problems import Problem
+from relay.web.protocol import HEAD_AT_MOST
 
 if TYPE_CHECKING:
     from relay.web.app import Parts
@@ -27,8 +29,9 @@ async def receive(request: Request) -> Response:
     """
     parts: Parts = request.app.state.parts
     source = await _source(parts, request.path_params["source"])
-    body = await read_body(request, source.options.max_body)
-    sent = await request.app.state.library.supply(source.provider, _inbound(request, body))
+    asked = _inbound(request)
+    sent = replace(asked, body=await read_body(request, source.options.max_body))
+    sent = await request.app.state.library.supply(source.provider, sent)
     got = read(source, sent, datetime.now(UTC))
     if isinstance(got, Answer):
         if got.visit is not None:
@@ -45,7 +48,7 @@ async def receive(request: Request) -> Response:
 async def greet(request: Request) -> Response:
     """Answer a sender that asks, before it sends anything, whether it may; 405 where the provider knows no such way."""
     source = await _source(request.app.state.parts, request.path_params["source"])
-    answer = source.provider.greet(_inbound(request, b""))
+    answer = source.provider.greet(_inbound(request))
     if answer is None:
         raise Problem(405, "send events with POST", {"allow": "POST"})
     return _answered(answer)
@@ -61,15 +64,17 @@ async def _source(parts: "Parts", name: str) -> LiveSource:
     return live.sources[name]
 
 
-def _inbound(request: Request, body: bytes) -> Inbound:
-    given = request.scope["headers"]
-    if len(given) > HEADERS_AT_MOST:
-        raise Problem(431, f"there are more than {HEADERS_AT_MOST} headers")
+def _inbound(request: Request) -> Inbound:
+    """Return what is known of a request before its body. Raises `Problem` for too many headers."""
     headers: dict[str, str] = {}
-    for raw_name, raw_value in given:
+    length = 0
+    for raw_name, raw_value in request.scope["headers"]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return Inbound(request.method, _url(request), headers, body)
+        length += len(name) + len(value)
+    if len(request.scope["headers"]) > HEADERS_AT_MOST or length > HEAD_AT_MOST:
+        raise Problem(431, f"there are more than {HEADERS_AT_MOST} headers, or {HEAD_AT_MOST} bytes of them")
+    return Inbound(request.method, _url(request), headers, b"")
 
 
 def _url(request: Request) -> str:
