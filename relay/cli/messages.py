@@ -1,6 +1,5 @@
 """`relay emit`, `send` and `explain`."""
 
-import json
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -11,9 +10,9 @@ import typer
 
 from relay import wiring
 from relay.cli.output import Json, print_fields, print_json
-from relay.domain.event import Event
+from relay.domain.event import Event, parse_json
 from relay.domain.listing import is_id, show_attempt
-from relay.errors import NotFound, RelayError, UsageError
+from relay.errors import NotFound, RelayError, Unreadable, UsageError
 from relay.pipeline.accept import read_cloudevent, record
 from relay.pipeline.live import Live
 from relay.pipeline.preview import explain as explain_event
@@ -120,13 +119,9 @@ def _text(given: str) -> str:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"not JSON: {error}", hint="quote it for the shell, or use @FILE") from None
-
-
-def _refuse(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
+        return parse_json(text.encode(errors="surrogatepass"))
+    except Unreadable as error:
+        raise UsageError(error.message, hint="quote it for the shell, or use @FILE") from None
 
 
 def _live(relay: wiring.Relay) -> Live:

@@ -5,17 +5,26 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
+LONGEST = 3650 * 86400.0
+"""Seconds that a duration may last: a time so far away can still be reckoned with."""
+
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|m|h|d)")
 
 
 def parse_duration(text: Any) -> float:
-    """Return seconds for `15s`, `1.5h` and the like. Raises `ValueError` for anything else, a bare number too."""
+    """Return seconds for `15s`, `1.5h` and the like.
+
+    Raises `ValueError` for anything else, a bare number too, and for more than `LONGEST`.
+    """
     match = _DURATION.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise ValueError("a duration is a number and a unit: 500ms, 15s, 5m, 2h or 30d")
-    return float(match[1]) * _SECONDS[match[2]]
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds > LONGEST:
+        raise ValueError("a duration is at most 3650d")
+    return seconds
 
 
 def parse_rate(text: Any) -> float:

@@ -2,12 +2,11 @@
 
 from base64 import b64encode
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
 from relay.domain.event import BATCH, CLOUDEVENT, JSON, decode, encode, parse_json
-from relay.domain.inbound import DEDUPE_LENGTH, Reading, require_shallow
+from relay.domain.inbound import DEDUPE_LENGTH, Reading, moment, require_shallow
 from relay.errors import Unreadable
 
 BATCH_AT_MOST = 1000
@@ -42,11 +41,14 @@ def reading_of(envelope: Any) -> Reading:
     subject, time = envelope.get("subject"), envelope.get("time")
     if not isinstance(subject, str | None):
         raise Unreadable("subject: it is text")
+    occurred_at = moment(time)
+    if time is not None and occurred_at is None:
+        raise Unreadable("time: it is an RFC 3339 time")
     return Reading(
         type=attribute(envelope, "type"),
         dedupe=attribute(envelope, "id"),
         subject=subject,
-        occurred_at=None if time is None else _time(time),
+        occurred_at=occurred_at,
         body=encode(envelope),
         content_type=CLOUDEVENT,
     )
@@ -78,11 +80,3 @@ def _from_headers(content_type: str, headers: Mapping[str, str], body: bytes) ->
     if media.startswith("text/"):
         return envelope | {"data": decode(content_type, body)}
     return envelope | {"data_base64": b64encode(body).decode()}
-
-
-def _time(value: Any) -> datetime:
-    try:
-        time = datetime.fromisoformat(value)
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    except (TypeError, ValueError, OverflowError):
-        raise Unreadable("time: it is an RFC 3339 time") from None

@@ -9,6 +9,7 @@ from uuid import UUID
 from relay.domain.delivery import Attempt, Delivery, State
 from relay.domain.durations import format_rate, parse_duration
 from relay.domain.event import Event
+from relay.domain.inbound import moment
 from relay.domain.replay import SHOWN, Replay
 from relay.errors import UsageError
 
@@ -99,8 +100,6 @@ def _moment(name: str, text: str) -> datetime:
         return datetime.now(UTC) - timedelta(seconds=parse_duration(text))
     except ValueError:
         pass
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{name}: a time such as 2026-01-31T09:00:00Z, or how long ago: 15m, 2h, 7d") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if (named := moment(text)) is None:
+        raise UsageError(f"{name}: a time such as 2026-01-31T09:00:00Z, or how long ago: 15m, 2h, 7d")
+    return named

@@ -41,7 +41,9 @@ def read_cloudevent(envelope: Any, now: datetime) -> Event:
 
 
 def record(event_type: str, source: str, subject: str | None, data: Any, now: datetime) -> Event:
-    """Return an event that the relay's own operator records. Raises `Unreadable`."""
+    """Return an event that the relay's own operator records. Raises `Unreadable` for what cannot be stored."""
+    if not 0 < len(source) <= DEDUPE_LENGTH or not source.isprintable():
+        raise Unreadable(f"the source has 1 to {DEDUPE_LENGTH} printable characters")
     return _event(source, Reading(type=event_type, subject=subject), JSON, encode(data), now)
 
 

@@ -50,6 +50,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> RunningRelay:
         (("emit",), "TYPE"),
         (("emit", "told", "--data", "{"), "JSON"),
         (("emit", "told", "--data", "NaN"), "NaN"),
+        (("emit", "told", "--data", "1e999"), "too large"),
         (("emit", "told", "--data", "@/nowhere/at-all"), "/nowhere/at-all"),
         (("check", "/nowhere/relay.toml"), "/nowhere/relay.toml"),
         (("apply",), "relay.toml"),

@@ -136,6 +136,7 @@ MISTAKES = {
         "first on line 7",
     ),
     "bad duration": (instead('"1s"', '"1 second"'), 20, "targets[1].retry.first", "a duration is a number and a unit"),
+    "duration without end": (instead('"1h"', '"9999999d"'), 20, "targets[1].retry.max", "at most 3650d"),
     "bare number for a duration": (instead("retry =", "timeout = 15\nretry ="), 20, "targets[1].timeout", "15s"),
     "bad rate": (instead("retry =", 'rate = "fast"\nretry ='), 20, "targets[1].rate", "a rate is a number"),
     "bad duration in a list": (

@@ -1,0 +1,22 @@
+"""Filters as people write them."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from relay.domain.listing import filters_of
+from relay.errors import UsageError
+
+
+def test_a_time_without_a_zone_is_utc() -> None:
+    """A time is taken in the zone it names; in UTC where it names none."""
+    nine = datetime(2026, 1, 31, 9, tzinfo=UTC)
+    assert filters_of({"since": "2026-01-31T09:00:00"}) == {"since": nine}
+    assert filters_of({"since": "2026-01-31T14:30:00+05:30"}) == {"since": nine}
+
+
+@pytest.mark.parametrize("time", ["yesterday", "999999999d", "9" * 40 + "d", "0001-01-01T00:00:00+14:00"])
+def test_a_time_that_cannot_be_reckoned_with_is_refused(time: str) -> None:
+    """What is no time, or one before all others, is a wrong filter and no fault of the relay's."""
+    with pytest.raises(UsageError, match="until: a time such as"):
+        filters_of({"until": time})
