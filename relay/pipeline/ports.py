@@ -43,6 +43,9 @@ class DeliveryStore(Protocol):
     def take_back(self, now: datetime) -> int:
         """Make claims whose lease has ended due again."""
 
+    def cancel_orphans(self, now: datetime) -> int:
+        """Cancel what waits for a target that there is no more."""
+
     def due(self, names: Iterable[str], now: datetime) -> bool:
         """Say whether anything waits for one of these targets."""
 

@@ -20,6 +20,7 @@ from relay.secrets import REVEAL, Sealer
 from relay.store import tables
 from relay.store.batch import insert_of
 from relay.store.database import Database
+from relay.store.deliveries import TARGET_REMOVED
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _Kind = TypeVar("_Kind")
@@ -89,7 +90,7 @@ class ConfigurationStore:
             connection.execute(
                 update(tables.deliveries)
                 .where(waiting & gone)
-                .values(state=State.CANCELLED, finished_at=now, last_error="its target was removed")
+                .values(state=State.CANCELLED, finished_at=now, last_error=TARGET_REMOVED)
             )
             return version
 

@@ -12,7 +12,9 @@ from relay.store.batch import any_of, insert_rows, update_rows
 from relay.store.claim import claim_ids
 from relay.store.database import Database
 from relay.store.events import glob, load_events
-from relay.store.tables import attempts, deliveries, events
+from relay.store.tables import attempts, deliveries, events, targets
+
+TARGET_REMOVED = "its target was removed"
 
 LEASE = timedelta(seconds=20)
 """How long a claim holds without being renewed: a worker that dies delays its deliveries by no more than this."""
@@ -85,6 +87,20 @@ class Deliveries:
         with self._database.writing() as connection:
             statement = update(deliveries).values(state=State.PENDING, lease=None, lease_until=None)
             return int(connection.execute(statement.where(late)).rowcount)
+
+    def cancel_orphans(self, now: datetime) -> int:
+        """Cancel what waits for a target that there is no more; return how many.
+
+        It was under way when its target was removed, or was routed by a worker that had not heard of it yet.
+        """
+        there = select(targets.c.name).where(targets.c.name == deliveries.c.target).exists()
+        orphaned = (deliveries.c.state == State.PENDING) & ~there
+        with self._database.reading() as connection:
+            if not connection.scalar(select(select(deliveries.c.id).where(orphaned).exists())):
+                return 0
+        with self._database.writing() as connection:
+            cancelled = update(deliveries).values(state=State.CANCELLED, finished_at=now, last_error=TARGET_REMOVED)
+            return int(connection.execute(cancelled.where(orphaned)).rowcount)
 
     def due(self, names: Iterable[str], now: datetime) -> bool:
         """Say whether anything waits for one of these targets and its time has come."""

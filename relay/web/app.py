@@ -81,6 +81,8 @@ def build(parts: Parts, more: Sequence[BaseRoute] = (), home: str | None = None)
     if home is not None:
         routes.append(Route("/", _leads_to(home), methods=["GET"]))
     app = Starlette(routes=routes, exception_handlers=problems.HANDLERS, lifespan=_lifespan)
+    # A sender that adds a slash gets a clear 404: hardly any follows a redirect with its body.
+    app.router.redirect_slashes = False
     app.state.parts = parts
     app.state.library = Library(parts.documents)
     app.state.gatherer = Gatherer(parts.accept.store, parts.accept.announce)

@@ -224,3 +224,17 @@ def test_a_lost_lease_is_not_overwritten(engine: Engine, sink: Sink) -> None:
     assert delivery.state is State.PENDING, "the second worker's verdict stands: it failed, and is due in an hour"
     outcomes = sorted(attempt.outcome for attempt in engine.relay.deliveries.attempts_of(delivery.id))
     assert outcomes == ["delivered", "failed"]
+
+
+def test_a_delivery_whose_target_goes_while_it_is_under_way_is_cancelled(engine: Engine, sink: Sink) -> None:
+    """It fails and would be due again, but there is nobody to send it to: the sweep cancels it, and nothing is late."""
+    engine.configure(target("leaving", sink.on("/leaving", Answer(500, delay=0.5)), retry='["1s"]'))
+    engine.record("orders/1")
+    worker = engine.drain_in_background()
+    eventually(lambda: len(sink.requests("/leaving")) == 1)
+    engine.configure(target("staying", sink.url("/staying")))
+    worker.join(20)
+    engine.relay.line.sweep()
+    (delivery,) = engine.deliveries()
+    assert (delivery.state, delivery.last_error) == (State.CANCELLED, "its target was removed")
+    assert engine.relay.deliveries.oldest_due(datetime.now(UTC) + timedelta(hours=1)) is None
