@@ -90,7 +90,3 @@ class Unfetched(RelayError):
 
 class StoreUnavailable(RelayError):
     """The database did not answer: nothing was stored."""
-
-
-class Blocked(RelayError):
-    """The address is private and not allowed: set RELAY_EGRESS_ALLOW if the target may be reached."""

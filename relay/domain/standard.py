@@ -44,7 +44,6 @@ def require_signed(request: Inbound, secrets: Iterable[str], now: datetime, tole
 class StandardProvider(Provider):
     """What providers of Standard Webhooks share; each has a `kind` of its own."""
 
-    kind: ClassVar[str]
     Options: ClassVar[type[SourceOptions]] = StandardOptions
 
     def __init__(self, options: StandardOptions) -> None:

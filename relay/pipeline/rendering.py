@@ -27,10 +27,6 @@ class CompiledRoute:
         self._text = text
         self._thread = thread
 
-    def matches(self, event: Event) -> bool:
-        """Say whether the route takes the event."""
-        return self.reason(event) is None
-
     def reason(self, event: Event, facts: Facts | None = None) -> str | None:
         """Return `None` if the route takes the event, else why not, in one line.
 
