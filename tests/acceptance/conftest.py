@@ -233,14 +233,14 @@ def running(
     """The stage for all tests: `relay up` on SQLite with its own Valkey, single roles on PostgreSQL and Valkey."""
     directory = tmp_path_factory.mktemp(request.param)
     sink_process.start()
+    # Its own: this relay runs on while other tests use theirs, and would take what is meant for them.
+    valkey = Valkey()
     if request.param == "sqlite":
         relay = RunningRelay(directory)
         shop_url = f"sqlite:///{directory / 'shop.sqlite3'}"
     else:
         postgres: Postgres = request.getfixturevalue("postgres").start()
-        valkey: Valkey = request.getfixturevalue("valkey").start()
-        valkey.flush()
-        relay = RunningRelay(directory, database=postgres.create_database(), broker=valkey.url)
+        relay = RunningRelay(directory, database=postgres.create_database(), broker=valkey.start().url)
         shop_url = postgres.create_database()
     relay.env |= {
         "GITHUB_SECRET": GITHUB_SECRET,
@@ -259,6 +259,7 @@ def running(
         yield Stage(relay, sink_process, _shop(shop_url), _own(relay))
     finally:
         relay.close()
+        valkey.stop()
 
 
 def _shop(url: str) -> sessionmaker[Session]:
