@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +18,7 @@ from relay.domain.inbound import SourceOptions
 from relay.plugins import discover
 from relay.secrets import Sealer
 from relay.store import migrate
+from relay.web import receive
 from relay.web.library import Library
 from tests.support.valkey import Valkey
 
@@ -58,11 +61,15 @@ class Shelf:
         self.visited.append(url)
 
 
-def source_of(name: str, case: dict[str, Any]) -> dict[str, Any]:
-    """Return the table of a fixture's source; what fixtures were signed at is long ago."""
-    kind = name.partition("-")[0]
-    ageless = {"tolerance": "36500d"} if "tolerance" in PROVIDERS[kind].Options.model_fields else {}
-    return {"name": name, "verify": kind, **case["options"], **ageless}
+class Then:
+    """A clock that stands still at the moment a fixture was signed."""
+
+    def __init__(self, at: str) -> None:
+        self._at = datetime.fromisoformat(at)
+
+    def now(self, zone: tzinfo) -> datetime:
+        """Return that moment."""
+        return self._at.astimezone(zone)
 
 
 def written(table: dict[str, Any]) -> str:
@@ -84,7 +91,9 @@ def client(tmp_path_factory: pytest.TempPathFactory, valkey: Valkey, shelf: Shel
         Settings(data_dir=directory, broker_url=valkey.start().url, secret_keys=(Sealer.new_key(),), api_token="token")
     )
     migrate.migrate(relay.database)
-    text = "".join(written(source_of(name, case)) for name, case in CASES.items())
+    text = "".join(
+        written({"name": name, "verify": name.partition("-")[0], **case["options"]}) for name, case in CASES.items()
+    )
     relay.configurator.apply_text(text + '[[sources]]\nname = "anybody"\nverify = "none"\n', "relay.toml")
     app = relay.web()
     app.state.library = Library(shelf)
@@ -93,12 +102,13 @@ def client(tmp_path_factory: pytest.TempPathFactory, valkey: Valkey, shelf: Shel
 
 
 def send(client: TestClient, name: str, case: dict[str, Any], **changed: Any) -> Any:
-    """Send a fixture's request to its source."""
+    """Send a fixture's request to its source, at the moment it was signed."""
     sent = case["request"]
     query = sent["url"].partition("?")[2]
     headers = [(key.encode(), value.encode("latin-1", "replace")) for key, value in sent["headers"].items()]
     asked = {"method": sent["method"], "content": sent["body"].encode(), "headers": headers} | changed
-    return client.request(url=f"/in/{name}?{query}" if query else f"/in/{name}", **asked)
+    with patch.object(receive, "datetime", Then(case["at"])):
+        return client.request(url=f"/in/{name}?{query}" if query else f"/in/{name}", **asked)
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
