@@ -32,8 +32,10 @@ def filters_of(given: Mapping[str, str | None]) -> dict[str, Any]:
             filters[name] = _moment(name, filters[name])
     if "state" in filters and filters["state"] not in set(State):
         raise UsageError(f"state: one of {', '.join(State)}")
-    if "\0" in "".join(map(str, filters.values())):
-        raise UsageError("a filter cannot hold a NUL character")
+    text = "".join(map(str, filters.values()))
+    # Python stands in lone surrogates for bytes of the command line that are no text.
+    if "\0" in text or text != text.encode(errors="replace").decode():
+        raise UsageError("a filter is text, without a NUL character")
     return filters
 
 

@@ -1,7 +1,9 @@
 """Reading a request's body within its limits."""
 
 import asyncio
+from typing import Any
 
+import orjson
 from starlette.requests import ClientDisconnect, Request
 
 from relay.web.problems import Problem
@@ -24,6 +26,14 @@ async def read_body(request: Request, limit: int) -> bytes:
         raise Problem(408, f"the body did not arrive within {READ_SECONDS} seconds") from None
     except ClientDisconnect:
         raise Problem(400, "the sender went away") from None
+
+
+def json_of(body: bytes) -> Any:
+    """Return the JSON value that a body holds; text that no database takes is none. Raises `Problem` 400."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, f"not JSON: {error}") from None
 
 
 async def _read(request: Request, limit: int) -> bytes:

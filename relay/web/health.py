@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from relay.errors import StoreUnavailable
-from relay.web.problems import Problem
+from relay.web.problems import RETRY_AFTER, Problem
 
 
 async def alive(_: Request) -> Response:
@@ -18,7 +18,7 @@ async def ready(request: Request) -> Response:
     try:
         behind = await to_thread.run_sync(request.app.state.parts.schema_pending)
     except StoreUnavailable as error:
-        raise Problem(503, error.message, {"retry-after": "5"}) from None
+        raise Problem(503, error.message, {"retry-after": RETRY_AFTER}) from None
     if behind:
-        raise Problem(503, "the database is not migrated: run `relay migrate`", {"retry-after": "5"})
+        raise Problem(503, "the database is not migrated: run `relay migrate`", {"retry-after": RETRY_AFTER})
     return JSONResponse({"status": "ok"})

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from relay.domain.event import JSON, encode
-from relay.domain.listing import FILTERS, is_id, show_attempt, show_delivery, show_event
-from relay.web.api.query import page, read_query
+from relay.domain.listing import FILTERS, show_attempt, show_delivery, show_event
+from relay.web.api.query import page, path_id, read_query
 from relay.web.problems import Problem
 
 SEQ_DIGITS = 18
@@ -17,9 +17,7 @@ SEQ_DIGITS = 18
 
 async def list_events(request: Request) -> Response:
     """Return events, newest first."""
-    filters, cursor, limit = read_query(request.query_params, FILTERS)
-    if cursor is not None and not (cursor.isdecimal() and len(cursor) <= SEQ_DIGITS):
-        raise Problem(400, "cursor: give the next_cursor of the page before")
+    filters, cursor, limit = read_query(request.query_params, FILTERS, _is_seq)
     before = None if cursor is None else int(cursor)
     found = await to_thread.run_sync(request.app.state.parts.events.find, filters, before, limit + 1)
     listed = page([show_event(event) | {"seq": event.seq} for event in found], limit, "seq")
@@ -30,7 +28,7 @@ async def list_events(request: Request) -> Response:
 
 async def show_one_event(request: Request) -> Response:
     """Return an event with its deliveries."""
-    parts, event_id = request.app.state.parts, _id(request)
+    parts, event_id = request.app.state.parts, path_id(request)
     event = await to_thread.run_sync(parts.events.get, event_id)
     if event is None:
         raise Problem(404, "there is no such event")
@@ -41,8 +39,6 @@ async def show_one_event(request: Request) -> Response:
 async def list_deliveries(request: Request) -> Response:
     """Return deliveries, newest first."""
     filters, cursor, limit = read_query(request.query_params, FILTERS)
-    if cursor is not None and not is_id(cursor):
-        raise Problem(400, "cursor: give the next_cursor of the page before")
     found = await to_thread.run_sync(request.app.state.parts.deliveries.find, filters, cursor, limit + 1)
     return _json(page([show_delivery(delivery) for delivery in found], limit, "id"))
 
@@ -64,14 +60,11 @@ def _json(document: dict[str, Any]) -> Response:
 
 
 async def _delivery(request: Request) -> Any:
-    found = await to_thread.run_sync(request.app.state.parts.deliveries.get, _id(request))
+    found = await to_thread.run_sync(request.app.state.parts.deliveries.get, path_id(request))
     if found is None:
         raise Problem(404, "there is no such delivery")
     return found
 
 
-def _id(request: Request) -> str:
-    given: str = request.path_params["id"]
-    if not is_id(given):
-        raise Problem(404, "there is nothing of this id")
-    return given
+def _is_seq(cursor: str) -> bool:
+    return cursor.isdecimal() and len(cursor) <= SEQ_DIGITS

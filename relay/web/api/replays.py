@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-import orjson
 from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -13,8 +12,8 @@ from starlette.responses import JSONResponse, Response
 from relay.domain.listing import FILTERS, filters_of, is_id, show_replay
 from relay.domain.replay import Started
 from relay.pipeline.replay import Replaying, pace
-from relay.web.api.query import page, read_query
-from relay.web.body import read_body
+from relay.web.api.query import page, path_id, read_query
+from relay.web.body import json_of, read_body
 from relay.web.problems import Problem
 
 BODY_AT_MOST = 1 << 16
@@ -32,29 +31,24 @@ async def start_replay(request: Request) -> Response:
 async def list_replays(request: Request) -> Response:
     """Return replays, newest first."""
     _, cursor, limit = read_query(request.query_params, ())
-    if cursor is not None and not is_id(cursor):
-        raise Problem(400, "cursor: give the next_cursor of the page before")
     found = await to_thread.run_sync(request.app.state.parts.replay.find, cursor, limit + 1)
     return JSONResponse(page([show_replay(replay) for replay in found], limit, "id"))
 
 
 async def show_one_replay(request: Request) -> Response:
     """Return a replay and how far it is."""
-    found = await to_thread.run_sync(request.app.state.parts.replay.get, _id(request))
+    found = await to_thread.run_sync(request.app.state.parts.replay.get, path_id(request))
     return JSONResponse(show_replay(found))
 
 
 async def cancel_replay(request: Request) -> Response:
     """Cancel what still waits of a replay, and return what is left of it."""
-    left = await to_thread.run_sync(request.app.state.parts.replay.cancel, _id(request), datetime.now(UTC))
+    left = await to_thread.run_sync(request.app.state.parts.replay.cancel, path_id(request), datetime.now(UTC))
     return JSONResponse(show_replay(left))
 
 
 def _asked(body: bytes) -> dict[str, Any]:
-    try:
-        asked = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Problem(400, f"not JSON: {error}") from None
+    asked = json_of(body)
     if not isinstance(asked, dict) or len(asked.keys() & {"ids", "filter"}) != 1:
         raise Problem(400, 'name what to replay: {"ids": [...]}, or {"filter": {...}}, and "rate" if you like')
     if unknown := asked.keys() - {"ids", "filter", "rate"}:
@@ -87,10 +81,3 @@ def _filters(given: Any) -> dict[str, Any]:
     if unknown := given.keys() - set(FILTERS):
         raise Problem(400, f"filter: unknown {min(unknown)}: there are {', '.join(FILTERS)}")
     return filters_of(given)
-
-
-def _id(request: Request) -> str:
-    given: str = request.path_params["id"]
-    if not is_id(given):
-        raise Problem(404, "there is no such replay")
-    return given

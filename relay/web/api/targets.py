@@ -2,13 +2,12 @@
 
 from datetime import UTC, datetime
 
-import orjson
 from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from relay.pipeline.targets import show_target
-from relay.web.body import read_body
+from relay.web.body import json_of, read_body
 from relay.web.problems import Problem
 
 BODY_AT_MOST = 1 << 12
@@ -45,10 +44,7 @@ async def resume_target(request: Request) -> Response:
 def _reason(body: bytes) -> str | None:
     if not body:
         return None
-    try:
-        asked = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Problem(400, f"not JSON: {error}") from None
+    asked = json_of(body)
     reason = asked.get("reason") if isinstance(asked, dict) and asked.keys() <= {"reason"} else ...
     if not isinstance(reason, str | None) or len(reason or "") > REASON_AT_MOST or "\0" in (reason or ""):
         raise Problem(400, f'send nothing, or {{"reason": "..."}} of at most {REASON_AT_MOST} characters')

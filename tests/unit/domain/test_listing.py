@@ -20,3 +20,11 @@ def test_a_time_that_cannot_be_reckoned_with_is_refused(time: str) -> None:
     """What is no time, or one before all others, is a wrong filter and no fault of the relay's."""
     with pytest.raises(UsageError, match="until: a time such as"):
         filters_of({"until": time})
+
+
+@pytest.mark.parametrize("name", ["q", "subject", "target"])
+@pytest.mark.parametrize("given", ["orders/\0", "orders/\udcff"])
+def test_what_no_database_takes_is_refused(name: str, given: str) -> None:
+    """A filter is text: no NUL, and none of the bytes that a command line may hold beside text."""
+    with pytest.raises(UsageError, match="a filter is text"):
+        filters_of({name: given})
