@@ -13,6 +13,7 @@ from relay.capture import bulk, inserts
 from relay.capture.errors import CaptureError, CaptureWarning
 from relay.capture.installation import Installation, ledger_of, open_ledger
 from relay.capture.ledger import Ledger
+from relay.capture.marks import has_triggers, mark, unmark
 from relay.capture.opaque import written
 from relay.capture.registry import mapper_of
 from relay.capture.statements import Parameters, Under, table_of
@@ -59,10 +60,14 @@ def _before_execute(
         return statement, many, one
     table = table_of(statement)
     mapper = None if table is None else mapper_of(table)
-    if mapper is None or options.get("relay") == "ignore":
+    if table is None or mapper is None:
         return statement, many, one
     session = _session(connection)
     ledger = None if session is None else ledger_of(session)
+    if ledger is not None:
+        mark(connection, table.fullname, ledger.marked)
+    if options.get("relay") == "ignore":
+        return statement, many, one
     if ledger is None:
         _unseen(connection, str(table), "outside of the sessions that capture is installed in")
     elif not (ledger.flushing and options.get("compiled_cache") is not None):
@@ -131,11 +136,17 @@ def _check(connection: Connection, sql: str, context: Any) -> None:
     known = table_of(statement) if isinstance(statement, Insert | Update | Delete) else None
     if known is not None and known.name in names:
         names.remove(known.name)
+    if names and has_triggers(connection):
+        if (session := _session(connection)) is not None and (ledger := open_ledger(session)) is not None:
+            unmark(connection, ledger.marked)
+        return
     for name in names:
         _unseen(connection, name, "by SQL that shows capture no rows")
 
 
 def _unseen(connection: Connection, table: str, how: str) -> None:
+    if has_triggers(connection):
+        return
     message = (
         f"{table} is watched, and is written {how}: use objects, insert(), update() or delete() in a captured session, "
         f"or say that it is meant with the execution option relay='ignore'"

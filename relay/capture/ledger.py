@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.orm import SessionTransaction
 
 from relay.capture.changes import UNREAD, Key, Row, fold
+from relay.capture.marks import unmark
 from relay.capture.reading import read
 from relay.capture.registry import Field, Shape
 from relay.capture.snapshot import Before, State
@@ -32,6 +33,7 @@ class Ledger:
         self.ahead: dict[State, Before] = {}
         self.under: Under | None = None
         self.connections: list[Connection] = []
+        self.marked: dict[Connection, str] = {}
         self.active: list[dict[str, Any]] = []
         self._layers: dict[SessionTransaction | None, Rows] = {}
         self._summaries: dict[SessionTransaction | None, list[Summary]] = {}
@@ -40,6 +42,7 @@ class Ledger:
 
     def reset(self) -> None:
         """Forget the transaction: it has ended."""
+        self.marked.clear()
         self.under = None
         self.forget_flush()
         self._layers.clear()
@@ -80,6 +83,8 @@ class Ledger:
             self._layers.pop(savepoint, None)
             self._summaries.pop(savepoint, None)
             self.commits = 0
+            # A mark that was set within it went with it.
+            self.marked.clear()
             self.forget_flush()
 
     def write(self) -> None:
@@ -87,6 +92,11 @@ class Ledger:
 
         An event written earlier in this transaction that no longer tells it all is taken back.
         """
+        self._write()
+        for connection in list(self.marked):
+            unmark(connection, self.marked)
+
+    def _write(self) -> None:
         rows = [row for row in self._layers.get(None, {}).values() if not row.settled]
         summaries = self._summaries.pop(None, [])
         if not rows and not summaries:

@@ -112,6 +112,16 @@ def watched(mapper: Mapper[Any]) -> Watch | None:
     return next((_watched[parent.class_] for parent in mapper.iterate_to_root() if parent.class_ in _watched), None)
 
 
+def models() -> frozenset[type]:
+    """Return all classes that are watched."""
+    return frozenset(_watched)
+
+
+def shapes(models: Iterable[type]) -> list[Shape]:
+    """Return the shapes of watched classes, by the names of their tables."""
+    return sorted((shape(class_mapper(model)) for model in models), key=lambda kind: kind.table)
+
+
 def mapper_of(table: Table) -> Mapper[Any] | None:
     """Return the class whose rows a table holds; `None` when nobody watches any of them."""
     _look()

@@ -5,6 +5,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
+from relay.cli import capture as capture_commands
 from relay.cli import configuration as configuration_commands
 from relay.cli import doctor as doctor_command
 from relay.cli import look as look_commands
@@ -31,6 +32,7 @@ for group in (
     replay_command,
     target_commands,
     doctor_command,
+    capture_commands,
 ):
     group.register(app)
 
