@@ -159,14 +159,6 @@ class Deliveries:
             )
             return {row[0]: row[1] for row in connection.execute(statement)}
 
-    def counts(self) -> dict[str, int]:
-        """Return how many deliveries there are in each open state."""
-        statement = (
-            select(deliveries.c.state, func.count()).where(deliveries.c.state.in_(OPEN)).group_by(deliveries.c.state)
-        )
-        with self._database.reading() as connection:
-            return {row[0]: row[1] for row in connection.execute(statement)}
-
 
 def _verdict_row(verdict: Verdict) -> tuple[Any, ...]:
     final = verdict.state not in OPEN

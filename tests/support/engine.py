@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 
 from relay import wiring
 from relay.config import Settings
-from relay.domain.delivery import Delivery
+from relay.domain.delivery import OPEN, Delivery
 from relay.domain.event import Event, encode, new_id
 from relay.store.migrate import migrate
 
@@ -59,7 +59,7 @@ class Engine:
     def drain_until_settled(self, timeout: float = 30.0) -> None:
         """Deliver, retries included, until nothing is open."""
         until = time.monotonic() + timeout
-        while self.relay.deliveries.counts() and time.monotonic() < until:
+        while any(self.deliveries(state=state) for state in OPEN) and time.monotonic() < until:
             self.drain()
             time.sleep(0.05)
 
