@@ -118,7 +118,7 @@ def _oldest(relay: wiring.Relay) -> tuple[bool, str]:
     if oldest is None:
         return True, "nothing is late"
     late = (datetime.now(UTC) - oldest).total_seconds()
-    return late < LATE_SECONDS, f"the oldest due delivery waits since {late:.0f} s"
+    return late < LATE_SECONDS, f"the oldest due delivery has waited for {late:.0f} s"
 
 
 def _outbox(outbox: Outbox, _: wiring.Relay) -> tuple[bool, str]:

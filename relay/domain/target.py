@@ -43,6 +43,7 @@ class Message:
 
     `id` is the `webhook-id`. `text` is the route's template rendered, `None` where the route has none and the kind
     shows its own card. `thread` groups messages in a conversation. `link` leads to the event in the relay, if known.
+    `notice` says which of the route's templates failed, and is shown beside the news.
     `earlier` counts the attempts made before the delivery was last replayed: the same for each try of one sending.
     """
 

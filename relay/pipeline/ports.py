@@ -1,4 +1,7 @@
-"""What the steps need from the rooms beneath and above them, named for the need."""
+"""What the steps need from the rooms beneath and above them, named for the need.
+
+Whatever keeps something in a database raises `StoreUnavailable` when that does not answer.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -16,7 +19,7 @@ class EventStore(Protocol):
     """Where events are kept."""
 
     def add(self, batch: Sequence[Event]) -> list[str]:
-        """Store events and return the id each is known by. Raises `StoreUnavailable`."""
+        """Store events and return the id each is known by, in their order."""
 
     def route(self, limit: int, decide: Callable[[Sequence[Event]], Iterable[Delivery]]) -> tuple[int, int]:
         """Route waiting events; return how many, and how many deliveries came of it."""
@@ -29,10 +32,10 @@ class DeliveryStore(Protocol):
     """Where deliveries are kept."""
 
     def claim(self, lanes: Sequence[Lane], limit: int, now: datetime) -> list[Claimed]:
-        """Take what is due under a lease."""
+        """Take what is due under a lease, at most `limit`, and of each lane at most its quota."""
 
     def record(self, verdicts: Sequence[Verdict]) -> int:
-        """Store what attempts came to."""
+        """Store what attempts came to; return how many deliveries took it, as others lost their lease."""
 
     def renew(self, claimed: Sequence[Claimed], now: datetime) -> None:
         """Hold claims for longer."""
@@ -41,7 +44,7 @@ class DeliveryStore(Protocol):
         """Give back claims of which nothing was sent."""
 
     def take_back(self, now: datetime) -> int:
-        """Make claims whose lease has ended due again."""
+        """Make claims whose lease has ended due again; return how many."""
 
     def cancel_orphans(self, now: datetime) -> int:
         """Cancel what waits for a target that there is no more."""
@@ -49,21 +52,18 @@ class DeliveryStore(Protocol):
     def due(self, names: Iterable[str], now: datetime) -> bool:
         """Say whether anything waits for one of these targets."""
 
-    def of_event(self, event_id: str) -> list[Delivery]:
-        """Return an event's deliveries."""
-
 
 class ReplayStore(Protocol):
     """Where replays are kept."""
 
     def start(self, filters: Mapping[str, Any], rate: float | None, now: datetime) -> Started:
-        """Make all that fits due again, at a pace. Raises `NotFound` when ids name nothing."""
+        """Make all that fits due again, at `rate` deliveries a second. Raises `NotFound` when ids name nothing."""
 
     def find(self, before: str | None, limit: int) -> list[Replay]:
-        """Return replays, newest first."""
+        """Return replays, newest first, from `before` (an id) backwards."""
 
     def get(self, replay_id: str) -> Replay | None:
-        """Return one replay."""
+        """Return one replay, or `None`."""
 
     def cancel(self, replay_id: str, now: datetime) -> bool:
         """Cancel what still waits of a replay; return whether there is such a replay."""
@@ -75,13 +75,13 @@ class OutboxReader(Protocol):
     name: str
 
     def read(self, limit: int) -> tuple[list[int], list[Event]]:
-        """Return the oldest rows' numbers and the events they are. Raises `StoreUnavailable`."""
+        """Return the oldest rows' numbers and the events they are."""
 
     def forget(self, seqs: Sequence[int]) -> None:
         """Delete rows whose events are stored."""
 
     def waiting(self) -> bool:
-        """Say whether any row waits."""
+        """Say whether any row waits; an outbox that cannot be read has none."""
 
     def close(self) -> None:
         """Close the connections."""
@@ -117,7 +117,7 @@ class ConfigurationReader(Protocol):
         """Return what is stored."""
 
     def pause(self, target: str, reason: str | None, now: datetime) -> bool:
-        """Pause a target for a reason, or resume it."""
+        """Pause a target for a reason, or with `None` resume it; return whether that changed anything."""
 
 
 class Nudge(Protocol):
@@ -144,11 +144,11 @@ class Reply(Protocol):
 
     @property
     def key(self) -> Any:
-        """What `start` was given."""
+        """What `send` was given."""
 
     @property
     def ms(self) -> float:
-        """How long it took."""
+        """How many milliseconds it took."""
 
     @property
     def response(self) -> requests.Response | None:
@@ -174,10 +174,8 @@ class Failure(Protocol):
 class Transport(Protocol):
     """Moves requests, many at a time."""
 
-    in_flight: int
-
     def send(self, key: Any, request: requests.Request, timeout: float) -> None:
-        """Start a request; its reply comes out of `poll`, whatever happens."""
+        """Start a request that may take so many seconds; its reply comes out of `poll`, whatever happens."""
 
     def poll(self, wait: float) -> Sequence[Reply]:
         """Return what has finished; wait at most so many seconds for the first."""
@@ -187,4 +185,4 @@ class Pacer(Protocol):
     """Hands out the slots of quotas that all workers share."""
 
     def reserve(self, key: str, rate: float, count: int) -> list[float]:
-        """Return in how many seconds each of the next `count` requests under this key may leave."""
+        """Return in how many seconds each of the next `count` requests may leave, at `rate` a second under this key."""
