@@ -15,6 +15,9 @@ from relay.errors import InvalidConfiguration
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
+BROKERS = ("redis", "rediss", "sentinel", "amqp", "amqps")
+
+
 class Settings(BaseSettings):
     """What `RELAY_*` variables say. `redis_url`, `secret_keys` and others fall back to files in the data directory."""
 
@@ -39,6 +42,13 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("broker_url", "redis_url")
+    @classmethod
+    def _spoken(cls, value: str | None) -> str | None:
+        if value is not None and value.partition("://")[0] not in BROKERS:
+            raise ValueError(f"the URL begins with one of {', '.join(f'{scheme}://' for scheme in BROKERS)}")
         return value
 
     @field_validator("base_url")
@@ -127,7 +137,7 @@ def load() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "RELAY_" + str(first["loc"][0]).upper()
-        raise InvalidConfiguration(f"{name}: {first['msg'].lower()}", hint=f"correct or unset {name}") from None
+        raise InvalidConfiguration(f"{name}: {first['msg'].lower().removeprefix('value error, ')}", hint=f"correct or unset {name}") from None
 
 
 def keep(data_dir: Path, name: str, content: str) -> None:
@@ -143,5 +153,11 @@ def keep(data_dir: Path, name: str, content: str) -> None:
 
 def make_private(directory: Path) -> None:
     """Make a directory that only its owner may enter; one that exists keeps its content and loses its openness."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    directory.chmod(0o700)
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.chmod(0o700)
+    except OSError as error:
+        raise InvalidConfiguration(
+            f"{directory} cannot be used: {(error.strerror or 'error').lower()}",
+            hint="set RELAY_DATA_DIR to another place",
+        ) from None

@@ -82,6 +82,7 @@ def _database(relay: wiring.Relay) -> tuple[bool, str]:
 
 
 def _configuration(relay: wiring.Relay) -> tuple[bool, str]:
+    relay.guard.permits("127.0.0.1", 0, "localhost")
     stored = relay.configuration.load()
     found = stored.configuration
     return True, f"version {stored.version}: {len(found.targets)} targets, {len(found.routes)} routes"

@@ -128,13 +128,20 @@ class Exchange:
         status = self.curl.getinfo(pycurl.RESPONSE_CODE)
         return seconds * 1000, CurlResponse(self._request, status, self._head[:], b"".join(self._body), seconds)
 
+    def is_cut(self, code: int) -> bool:
+        """Say whether reading ended only because a response with a declared, finite body is longer than is kept."""
+        # libcurl forgets the length it refused; the header is still there.
+        declared = any(line[:15].lower() == b"content-length:" for line in self._head)
+        return code == pycurl.E_FILESIZE_EXCEEDED and declared and self.curl.getinfo(pycurl.RESPONSE_CODE) > 0
+
     def failure(self, code: int, message: str) -> tuple[float, Failure]:
         """Return the milliseconds it took and why there is no response."""
         ms = self.curl.getinfo(pycurl.TOTAL_TIME) * 1000
         if self._refused and not self._permitted and code == pycurl.E_COULDNT_CONNECT:
             return ms, failures.blocked(self._refused)
         if code == pycurl.E_OPERATION_TIMEDOUT:
-            connected = self.curl.getinfo(pycurl.CONNECT_TIME) > 0
+            # A kept connection took no time to make.
+            connected = self.curl.getinfo(pycurl.CONNECT_TIME) > 0 or self.curl.getinfo(pycurl.NUM_CONNECTS) == 0
             limit = self._timeout if connected else min(self._timeout, self._connect_timeout)
             return ms, failures.timed_out(limit, connected=connected)
         return ms, failures.from_code(code, message, self._host, self.curl.getinfo(pycurl.OS_ERRNO))

@@ -135,8 +135,13 @@ class Transport:
                 self._keep(exchange)
             for curl, code, message in failed:
                 exchange = self._take(curl)
-                ms, failure = exchange.failure(code, message)
-                replies.append(Reply(exchange.key, ms, None, failure))
+                if exchange.is_cut(code):
+                    # Its status says all: a receiver that took the message may show a long page.
+                    ms, response = exchange.response()
+                    replies.append(Reply(exchange.key, ms, response, None))
+                else:
+                    ms, failure = exchange.failure(code, message)
+                    replies.append(Reply(exchange.key, ms, None, failure))
                 self._keep(exchange)
 
     def _take(self, curl: pycurl.Curl) -> Exchange:

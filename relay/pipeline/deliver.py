@@ -195,6 +195,9 @@ class _Drain:
             identity = webhook_id(claimed.event.id, claimed.target)
             message = compose(route, claimed.event, live.target, identity, at, claimed.attempts - claimed.tries)
             request = live.target.render(message)
+            # Every kind's, so that any receiver can tell a repeat; a kind that signs sets the same ones.
+            stamps = {"webhook-id": identity, "webhook-timestamp": str(int(at.timestamp()))}
+            request.headers = stamps | dict(request.headers)
         except Exception as error:  # noqa: BLE001  one message that cannot be made must not hold up the others
             self._fault(claimed, live, at, error)
             return

@@ -1,10 +1,12 @@
 """The configuration as the steps use it: compiled once, followed as it changes."""
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic import BaseModel, SecretStr
 
@@ -22,6 +24,8 @@ from relay.pipeline.routing import Router
 from relay.plugins import Plugins
 
 _log = log.get(__name__)
+
+_BREAKS = re.compile(r"[\s=;,]+")
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the version: a change is followed well within the 2 s that are promised."""
@@ -86,15 +90,13 @@ def compile_source(options: SourceOptions, plugins: Plugins) -> LiveSource:
 
 
 def secrets_in(value: Any) -> Iterator[str]:
-    """Yield every secret inside options, longest parts first; of a URL, the values of its query too.
+    """Yield every secret inside options, and after it what of it would give it away by itself.
 
     What is shorter than four characters hides nothing, and taking it out would garble every reply.
     """
     match value:
         case SecretStr():
-            text = value.get_secret_value()
-            parts = [part.partition("=")[2] for part in text.partition("?")[2].split("&")]
-            yield from (part for part in (text, *parts) if len(part) > 3)
+            yield from (part for part in _parts(value.get_secret_value()) if len(part) > 3)
         case BaseModel():
             for name in type(value).model_fields:
                 yield from secrets_in(getattr(value, name))
@@ -104,6 +106,20 @@ def secrets_in(value: Any) -> Iterator[str]:
         case tuple() | list():
             for item in value:
                 yield from secrets_in(item)
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """Yield a secret, then its telling parts: a URL's query values and long path segments, a header's credentials."""
+    yield secret
+    if "://" in secret:
+        address, _, query = secret.partition("?")
+        values = [pair.partition("=")[2] for pair in query.split("&")]
+        segments = [part for part in address.split("/")[3:] if len(part) >= 12 and not part.isalpha()]
+        yield from (*values, *segments)
+        yield from map(unquote, (*values, *segments))
+    else:
+        yield from (part for part in _BREAKS.split(secret) if len(part) >= 8)
+        yield secret.removeprefix("whsec_")
 
 
 class Following:

@@ -238,3 +238,27 @@ def test_a_delivery_whose_target_goes_while_it_is_under_way_is_cancelled(engine:
     (delivery,) = engine.deliveries()
     assert (delivery.state, delivery.last_error) == (State.CANCELLED, "its target was removed")
     assert engine.relay.deliveries.oldest_due(datetime.now(UTC) + timedelta(hours=1)) is None
+
+
+@pytest.mark.parametrize(("status", "state"), [(200, State.DELIVERED), (400, State.DEAD)])
+def test_a_long_page_is_judged_by_its_status(engine: Engine, sink: Sink, status: int, state: State) -> None:
+    """A receiver that answers with a large page took the message, or refused it: nothing is sent again for its size."""
+    engine.configure(target("wordy", sink.on("/wordy", Answer(status, size=2_000_000)), retry='["1s"]'))
+    engine.record("orders/1")
+    engine.drain()
+    (delivery,) = engine.deliveries()
+    assert (delivery.state, delivery.last_status) == (state, status)
+    assert len(sink.requests("/wordy")) == 1
+
+
+def test_every_kind_carries_the_webhook_id(engine: Engine, sink: Sink) -> None:
+    """A chat message names itself as a signed request does: by event and target, and when it was sent."""
+    space = target("room", sink.url("/v1/spaces/AAA/messages?key=a-key&token=a-token")).replace(
+        '"http"', '"google_chat"'
+    )
+    engine.configure(space)
+    (event,) = engine.record("orders/1")
+    engine.drain()
+    (request,) = sink.requests()
+    assert request.headers["webhook-id"] == f"{event.id}_room"
+    assert request.headers["webhook-timestamp"].isdecimal()

@@ -158,10 +158,11 @@ def test_slow_answers_end_at_the_deadline(transport: Transport, sink: Sink, mann
 
 
 def test_bodies_are_read_up_to_the_limit(sink: Sink) -> None:
-    """A body that just fits is whole; one byte more, announced or not, is a failure."""
+    """A body that just fits is whole; of one that is announced as longer the status is kept; an endless one fails."""
     transport = Transport(Guard(["127.0.0.1"]), Limits(body_limit=1000))
     assert len(response(transport, outgoing(sink.on("/fits", Answer(size=1000)))).content) == 1000
-    assert failure(transport, outgoing(sink.on("/large", Answer(size=1001)))).kind == Kind.TOO_LARGE
+    assert response(transport, outgoing(sink.on("/large", Answer(201, size=1001)))).status_code == 201
+    assert failure(transport, outgoing(sink.on("/endless", Answer(manner="stream")))).kind == Kind.TOO_LARGE
     transport.close()
 
 
