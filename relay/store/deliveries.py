@@ -33,8 +33,8 @@ class Deliveries:
     def claim(self, lanes: Sequence[Lane], limit: int, now: datetime) -> list[Claimed]:
         """Take what is due, a fair share of each lane, at most `limit`, under a fresh lease of `LEASE`."""
         lease = new_id()
-        # A claim that a crash undoes is a request that was under way: it is sent again, as after any crash.
-        with self._database.writing(hurried=True) as connection:
+        # Waits for the disk: a claim that the database forgot would be sent again, although its result is known here.
+        with self._database.writing() as connection:
             rows = claim_ids(connection, lanes, limit, now, lease, now + LEASE)
             carried = load_events(connection, {row.event_seq for row in rows}) if rows else {}
         return [

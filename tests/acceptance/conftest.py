@@ -180,7 +180,8 @@ class Stage:
 
     def of(self, event_id: str) -> list[Received]:
         """Return the requests that carried an event to http targets, oldest first."""
-        return [one for one in self.sink.requests() if one.headers.get("webhook-id", "").startswith(event_id)]
+        carried = [one for one in self.sink.requests() if one.headers.get("webhook-id", "").startswith(event_id)]
+        return [one for one in carried if "/spaces/" not in one.path]
 
     def arrived(self, event_id: str, target: str) -> Received:
         """Wait for the first request of an event to an http target."""
