@@ -8,7 +8,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from relay.domain.card import Card
 from relay.domain.durations import Duration, Rate
+from relay.domain.event import Event
 from relay.domain.names import Name
 from relay.errors import BadSignature, Unreadable
 from relay.secrets import SecretText
@@ -187,6 +189,14 @@ class Provider(ABC):
     def readings(self, request: Inbound, data: Any) -> Sequence[Reading]:
         """Return every event of the verified request, for senders whose events have ids of their own."""
         return [self.read(request, data)]
+
+    @staticmethod
+    def card(event: Event) -> Card | None:
+        """Return what is worth reading of a stored event; `None` where the card of any event says it as well.
+
+        Never raises, whatever the event holds: by now nobody remembers who signed it.
+        """
+        return None
 
     def greet(self, request: Inbound) -> Answer | None:
         """Return the answer to a GET or OPTIONS, which nobody signs; `None` where the sender never asks so.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from relay.domain.card import Card, event_card
 from relay.domain.durations import Duration, Rate
 from relay.domain.event import Event
 from relay.domain.names import Name
@@ -42,9 +43,10 @@ class Message:
     """One delivery as a target kind renders it.
 
     `id` is the `webhook-id`. `text` is the route's template rendered, `None` where the route has none and the kind
-    shows its own card. `thread` groups messages in a conversation. `link` leads to the event in the relay, if known.
-    `notice` says which of the route's templates failed, and is shown beside the news.
-    `earlier` counts the attempts made before the delivery was last replayed: the same for each try of one sending.
+    shows the `card` in its own way: `told` if the event's provider knows how to tell it, else that of any event.
+    `thread` groups messages in a conversation. `link` leads to the event in the relay, if known. `notice` says which of
+    the route's templates failed, and is shown beside the news. `earlier` counts the attempts made before the delivery
+    was last replayed: the same for each try of one sending.
     """
 
     id: str
@@ -55,6 +57,12 @@ class Message:
     link: str | None = None
     notice: str | None = None
     earlier: int = 0
+    told: Card | None = None
+
+    @property
+    def card(self) -> Card:
+        """The news of the event."""
+        return self.told or event_card(self.event)
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,10 +190,11 @@ class _Drain:
 
     def _start(self, claimed: Claimed, live: LiveTarget) -> None:
         at = datetime.now(UTC)
-        route = self._parts.following.latest.router.named(claimed.route)
+        event, latest = claimed.event, self._parts.following.latest
         try:
-            identity = webhook_id(claimed.event.id, claimed.target)
-            message = compose(route, claimed.event, live.target, identity, at, claimed.attempts - claimed.tries)
+            identity = webhook_id(event.id, claimed.target)
+            route, told = latest.router.named(claimed.route), latest.told(event, live.target)
+            message = compose(route, event, live.target, identity, at, claimed.attempts - claimed.tries, told)
             request = live.target.render(message)
             # Every kind's, so that any receiver can tell a repeat; a kind that signs sets the same ones.
             stamps = {"webhook-id": identity, "webhook-timestamp": str(int(at.timestamp()))}

@@ -11,8 +11,10 @@ from urllib.parse import unquote
 from pydantic import BaseModel, SecretStr
 
 from relay import log
+from relay.domain.card import Card
 from relay.domain.configuration import Configuration
 from relay.domain.database import Database
+from relay.domain.event import Event
 from relay.domain.inbound import Provider, SourceOptions
 from relay.domain.rate import Gcra
 from relay.domain.target import Target, TargetOptions
@@ -60,6 +62,11 @@ class Live:
     targets: Mapping[str, LiveTarget]
     databases: tuple[Database, ...]
     router: Router
+
+    def told(self, event: Event, target: Target) -> Card | None:
+        """Return what the provider of the event's source makes of it, for a target that people read."""
+        source = self.sources.get(event.source) if target.words else None
+        return source.provider.card(event) if source else None
 
 
 def compile_configuration(configuration: Configuration, plugins: Plugins, stored: Stored | None = None) -> Live:

@@ -10,7 +10,7 @@ from relay.domain.delivery import Attempt, Claimed, webhook_id
 from relay.domain.event import Event
 from relay.errors import NotFound
 from relay.pipeline.judging import judge, show
-from relay.pipeline.live import Live, LiveTarget
+from relay.pipeline.live import Live
 from relay.pipeline.ports import Transport
 from relay.pipeline.rendering import CompiledRoute, compose
 from relay.pipeline.routing import Explanation
@@ -32,9 +32,7 @@ class Preview:
 def explain(live: Live, event: Event) -> tuple[list[Explanation], list[Preview]]:
     """Return what each route makes of an event, and each message that would be sent."""
     previews = [
-        _preview(live.targets[target], target, route, event)
-        for target, route in live.router.match(event)
-        if target in live.targets
+        _preview(live, target, route, event) for target, route in live.router.match(event) if target in live.targets
     ]
     return live.router.explain(event), previews
 
@@ -54,8 +52,10 @@ def send_test(live: Live, name: str, event: Event, text: str | None, transport: 
     return verdict.attempt
 
 
-def _preview(target: LiveTarget, name: str, route: CompiledRoute, event: Event) -> Preview:
-    message = compose(route, event, target.target, webhook_id(event.id, name), datetime.now(UTC))
+def _preview(live: Live, name: str, route: CompiledRoute, event: Event) -> Preview:
+    target = live.targets[name]
+    told, identity = live.told(event, target.target), webhook_id(event.id, name)
+    message = compose(route, event, target.target, identity, datetime.now(UTC), told=told)
     request = target.target.render(message)
     prepared = requests.Request(
         request.method, "http://target/", headers=request.headers, data=request.data, auth=request.auth

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from relay.domain.change import Change
+from relay.domain.card import Card, default_thread
 from relay.domain.event import Event
 from relay.domain.route import Route
 from relay.domain.target import Message, Target
@@ -49,8 +49,8 @@ class CompiledRoute:
         return self._text.render(event, escape) if self._text else None
 
     def thread(self, event: Event) -> str | None:
-        """Return the thread the message belongs to; by default, a row's changes share one. Raises `TemplateFailed`."""
-        return self._thread.render(event, str) if self._thread else default_thread(event)
+        """Return the thread the route puts the event in, `None` where it names none. Raises `TemplateFailed`."""
+        return self._thread.render(event, str) if self._thread else None
 
 
 def compile_route(route: Route) -> CompiledRoute:
@@ -67,24 +67,23 @@ def compile_route(route: Route) -> CompiledRoute:
     return CompiledRoute(route, when, text, thread)
 
 
-def default_thread(event: Event) -> str | None:
-    """Return one thread a row for database changes, none for other events."""
-    if event.subject is None or Change.of(event.data) is None:
-        return None
-    return f"{event.source}/{event.subject}"
-
-
 def compose(
-    route: CompiledRoute | None, event: Event, target: Target, message_id: str, sent_at: datetime, earlier: int = 0
+    route: CompiledRoute | None,
+    event: Event,
+    target: Target,
+    message_id: str,
+    sent_at: datetime,
+    earlier: int = 0,
+    told: Card | None = None,
 ) -> Message:
     """Return the message that tells `target` of the event; `message_id` is its `webhook-id`.
 
-    A template that fails costs the words, not the news: the kind's own card tells the event, with a notice. So it
-    does when the route is there no more (`None`).
+    `told` is what the event's provider makes of it. A template that fails costs the words, not the news: the card
+    tells the event, with a notice. So it does when the route is there no more (`None`).
     """
     if not target.words:
         return Message(message_id, event, sent_at, earlier=earlier)
-    text, thread, failures = None, default_thread(event), []
+    text, thread, failures = None, None, []
     if route is not None:
         try:
             text = route.text(event, target.escape)
@@ -94,5 +93,7 @@ def compose(
             thread = route.thread(event)
         except TemplateFailed as failure:
             failures.append(f"The thread of route {route.route.name} failed: {failure}")
+    if thread is None:
+        thread = told.thread if told else default_thread(event)
     notice = " ".join(failures) or None
-    return Message(message_id, event, sent_at, text=text, thread=thread, notice=notice, earlier=earlier)
+    return Message(message_id, event, sent_at, text=text, thread=thread, notice=notice, earlier=earlier, told=told)

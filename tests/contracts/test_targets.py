@@ -1,8 +1,9 @@
 """What every target kind promises, held against its folder of fixtures in `tests/fixtures/targets`.
 
-A fixture has the target's `options` beside name and kind, the event and words `given`, the request it `sends` (`json`
-or `body`; `absent` names headers it must not have), and what it `judges` of each reply: `delivered`, `try_later` (with
-the seconds `after` which, if the reply says so), `refused` or `gone` (with the `reason`).
+A fixture has the target's `options` beside name and kind, the event and words `given` (with the `card` that a provider
+made of it, if one did), the request it `sends` (`json` or `body`; `absent` names headers it must not have), and what it
+`judges` of each reply: `delivered`, `try_later` (with the seconds `after` which, if the reply says so), `refused` or
+`gone` (with the `reason`).
 """
 
 import json
@@ -17,6 +18,7 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from relay.domain.card import Card, Row, Tone
 from relay.domain.event import JSON, Event, encode
 from relay.domain.target import Delivered, Message, Outcome, Refused, Target, TryLater
 from relay.plugins import discover
@@ -51,7 +53,14 @@ class Case:
         event = Event(
             "e1", told["source"], told["type"], NOW, NOW, body, told.get("content_type", JSON), told.get("subject")
         )
-        return Message("e1_here", event, SENT, **{key: told.get(key) for key in ("text", "thread", "link", "notice")})
+        words = {key: told.get(key) for key in ("text", "thread", "link", "notice")}
+        return Message("e1_here", event, SENT, **words, told=_card(told["card"]) if "card" in told else None)
+
+
+def _card(told: Mapping[str, Any]) -> Card:
+    """Return the card as a provider would."""
+    rows = tuple(Row(**row) for row in told.get("rows", ()))
+    return Card(**{**told, "rows": rows, "tone": Tone(told.get("tone", "neutral"))})
 
 
 CASES = [

@@ -32,8 +32,8 @@ THREAD_KEY = 4_000
 REPLY = "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD"
 """Without this option the thread key is ignored (Google Chat API reference, `messageReplyOption`)."""
 
-ROOMS = (Room(60, 500), Room(40, 200), Room(20, 100), Room(8, 60))
-"""Sizes of the default card, tried in turn until the message fits; a card holds 100 widgets at most."""
+ROOMS = (Room(60, 500, 2_000), Room(40, 200, 1_000), Room(20, 100, 500), Room(8, 60, 200))
+"""Sizes of a card, tried in turn until the message fits; a card holds 100 widgets at most."""
 
 PER_SECOND = 1.0
 """Requests a second that a space takes, from all its webhooks together (Google Chat docs, "Usage limits")."""
@@ -90,7 +90,7 @@ class GoogleChatTarget:
         return text.escape(value)
 
     def render(self, message: Message) -> requests.Request:
-        """Return the request that posts the message, its text if it has one and else the default card."""
+        """Return the request that posts the message, its text if it has one and else the event's card."""
         # A retry that lands twice shows once; a replay is meant to be seen again.
         params = {"requestId": str(uuid5(_NAMESPACE, f"{message.id} {message.earlier}"))}
         extra: dict[str, Any] = {}

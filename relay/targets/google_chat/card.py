@@ -1,14 +1,11 @@
-"""The default card: what changed in a row, or the fields of any other event."""
+"""A card as Google Chat shows it, in as much room as the message has."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
-from relay.domain.change import Change, headline
-from relay.domain.event import Event
+from relay.domain.card import Card, Row
 from relay.domain.target import Message
-from relay.domain.words import EMPTY, NOTHING, shown
+from relay.domain.words import EMPTY, NOTHING
 from relay.targets.google_chat.text import escape, html, line, shorten
 
 TITLE = 200
@@ -21,102 +18,63 @@ Widget = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How much a card may hold: `rows`, and `value` characters in each value."""
+    """How much a card may hold: `rows`, `value` characters in each value, and `text` in its paragraph."""
 
     rows: int
     value: int
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A label and its value; `old` is set where the value replaces another."""
-
-    label: str
-    value: str
-    old: str | None = None
-
-    def widget(self, limit: int) -> Widget:
-        """Return the row as a widget."""
-        text = _value(self.value, limit)
-        if self.old is not None:
-            text = f"{_value(self.old, limit)} → <b>{text}</b>"
-        return {"decoratedText": {"topLabel": line(self.label, LABEL) or NOTHING, "text": text, "wrapText": True}}
-
-    def words(self) -> str:
-        """Return the row as plain words."""
-        return f"{self.label} {shorten(self.value, LABEL)}" if self.old is None else self._replaced()
-
-    def _replaced(self) -> str:
-        return f"{self.label} {shorten(self.old or '', LABEL)} → {shorten(self.value, LABEL)}"
+    text: int
 
 
 def card_body(message: Message, room: Room) -> dict[str, Any]:
     """Return `cardsV2` and `fallbackText` for the message, with as many rows as there is room for."""
-    event = message.event
-    change = Change.of(event.data)
-    title = headline(event.type, event.subject) if change else event.type
-    names = _names(event, change)
-    rows = list(islice(_rows(names, event, change), room.rows))
-    header = {"title": line(title, TITLE) or NOTHING, "subtitle": line(_subtitle(event, change), TITLE)}
-    widgets = [row.widget(room.value) for row in rows] + _notes(message, len(names) - len(rows), bool(rows))
-    words = ", ".join(row.words() for row in rows[:FALLBACK_ROWS])
+    card = message.card
+    header = {"title": line(card.title, TITLE) or NOTHING, "subtitle": line(card.subtitle, TITLE)}
+    widgets: list[Widget] = []
+    if card.text.strip():
+        widgets.append({"textParagraph": {"text": html(card.text, room.text)}})
+    widgets += [_widget(row, room.value) for row in card.rows[: room.rows]]
+    widgets += _notes(message, len(card.rows) - room.rows, bool(widgets))
     return {
         "cardsV2": [{"cardId": "event", "card": {"header": header, "sections": [{"widgets": widgets}]}}],
-        "fallbackText": escape(shorten(f"{title}: {words}" if words else title, FALLBACK)),
+        "fallbackText": escape(shorten(_in_words(card), FALLBACK)),
     }
 
 
-def _subtitle(event: Event, change: Change | None) -> str:
-    if change:
-        return f"{event.source} · by {change.actor}" if change.actor else event.source
-    return f"{event.source} · {event.subject}" if event.subject else event.source
+def _widget(row: Row, limit: int) -> Widget:
+    text = _value(row.value, limit)
+    if row.old is not None:
+        text = f"{_value(row.old, limit)} → <b>{text}</b>"
+    return {"decoratedText": {"topLabel": line(row.label, LABEL) or NOTHING, "text": text, "wrapText": True}}
 
 
-def _names(event: Event, change: Change | None) -> list[str]:
-    """Return the names of all rows; fields of one value come before lists and objects."""
-    if change:
-        if change.before is not None and change.after is not None:
-            return list(change.changed)
-        return list(change.after or change.before or ())
-    data = event.data
-    if isinstance(data, dict):
-        return sorted(data, key=lambda name: isinstance(data[name], list | dict))
-    return [] if data is None and event.body in (b"", b"null") else ["data"]
+def _in_words(card: Card) -> str:
+    """Return the card as one line of plain words, for notifications."""
+    words = card.text.strip() or ", ".join(_row_in_words(row) for row in card.rows[:FALLBACK_ROWS])
+    return f"{card.title}: {words}" if words else card.title
 
 
-def _rows(names: list[str], event: Event, change: Change | None) -> Iterator[Row]:
-    data = event.data
-    if change and change.before is not None and change.after is not None:
-        before, after = change.before, change.after
-        yield from (Row(name, shown(after.get(name)), shown(before.get(name))) for name in names)
-    elif change:
-        values = change.after or change.before or {}
-        yield from (Row(name, shown(values[name])) for name in names)
-    elif isinstance(data, dict):
-        yield from (Row(name, shown(data[name])) for name in names)
-    elif names:
-        yield _whole(event)
+def _row_in_words(row: Row) -> str:
+    value = shorten(row.value, LABEL)
+    return f"{row.label} {value}" if row.old is None else f"{row.label} {shorten(row.old, LABEL)} → {value}"
 
 
-def _whole(event: Event) -> Row:
-    """Return the one row of an event without fields: its value, or what its bytes are."""
-    media = event.content_type.partition(";")[0].strip()
-    readable = event.data is not None and (media.startswith("text/") or "json" in media)
-    return Row(media, shown(event.data) if readable else f"{len(event.body):,} bytes")
-
-
-def _notes(message: Message, hidden: int, rows: bool) -> list[Widget]:
-    """Return what stands below the rows: what is missing, a notice, and the way to the event."""
+def _notes(message: Message, hidden: int, told: bool) -> list[Widget]:
+    """Return what stands below the rows: what is missing, a notice, and the ways to the news and to the event."""
     notes: list[Widget] = []
-    if hidden:
+    if hidden > 0:
         notes.append(_small(f"… {hidden:,} more fields"))
-    if not rows:
+    if not told:
         notes.append(_small("No data"))
     if message.notice:
         notes.append(_small(message.notice))
-    if message.link:
-        notes.append({"buttonList": {"buttons": [{"text": "Open", "onClick": {"openLink": {"url": message.link}}}]}})
+    links = (("Open", message.card.link), ("Event", message.link))
+    if buttons := [_button(words, url) for words, url in links if url]:
+        notes.append({"buttonList": {"buttons": buttons}})
     return notes
+
+
+def _button(words: str, url: str) -> dict[str, Any]:
+    return {"text": words, "onClick": {"openLink": {"url": url}}}
 
 
 def _value(text: str, limit: int) -> str:

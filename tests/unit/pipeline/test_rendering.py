@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.domain.card import Card
 from relay.domain.event import Event
 from relay.domain.route import Route
+from relay.domain.target import Target
 from relay.pipeline.rendering import BadExpression, CompiledRoute, compile_route, compose
 from relay.pipeline.templates import MAX_TEXT, TemplateFailed
 from relay.plugins import discover
@@ -199,11 +201,16 @@ def test_a_message_falls_back_to_the_card(kind: Any) -> None:
     assert target.render(message).prepare().body
 
 
-def test_a_route_that_is_gone_still_tells() -> None:
-    """A delivery whose route was removed meanwhile shows the kind's own card, in the row's thread."""
+def room() -> Target:
+    """A target that people read."""
     target = discover().targets["google_chat"]
     options = {"name": "here", "kind": "google_chat", "url": "https://relay.example.com/v1/spaces/A/messages"}
-    message = compose(None, event(PAID), target(target.Options.model_validate(options)), "e1_here", AT)
+    return target(target.Options.model_validate(options))
+
+
+def test_a_route_that_is_gone_still_tells() -> None:
+    """A delivery whose route was removed meanwhile shows the kind's own card, in the row's thread."""
+    message = compose(None, event(PAID), room(), "e1_here", AT)
     assert (message.text, message.thread, message.notice) == (None, "shop/orders/42", None)
 
 
@@ -217,10 +224,15 @@ def test_endpoints_get_data_and_no_words() -> None:
 
 def test_threads() -> None:
     """A row's changes share a thread unless the route says otherwise; other events have none."""
-    assert route().thread(event(PAID)) == "shop/orders/42"
-    assert route(thread="{{ event.type }}-{{ data.after.id }}").thread(event(PAID)) == "orders.updated-42"
-    assert route().thread(event({"ref": "main"})) is None
-    assert route().thread(event(PAID, subject=None)) is None
+
+    def thread(of: Event, told: Card | None = None, **fields: Any) -> str | None:
+        return compose(route(**fields), of, room(), "e1_here", AT, told=told).thread
+
+    assert thread(event(PAID)) == "shop/orders/42"
+    assert thread(event(PAID), thread="{{ event.type }}-{{ data.after.id }}") == "orders.updated-42"
+    assert thread(event({"ref": "main"})) is None
+    assert thread(event(PAID, subject=None)) is None
+    assert thread(event({"ref": "main"}), Card("Pushed", thread="push/main")) == "push/main"
 
 
 @given(st.text(max_size=60) | st.text(alphabet="{}%# -|.'data()[]for in", max_size=40))
