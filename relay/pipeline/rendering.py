@@ -6,8 +6,8 @@ from relay.domain.card import Card, default_thread
 from relay.domain.event import Event
 from relay.domain.route import Route
 from relay.domain.target import Message, Target
+from relay.domain.templates import Escape, Template, TemplateFailed
 from relay.pipeline.conditions import Condition, Facts
-from relay.pipeline.templates import Escape, Template, TemplateFailed
 
 
 class BadExpression(ValueError):

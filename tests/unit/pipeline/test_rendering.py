@@ -13,8 +13,8 @@ from relay.domain.card import Card
 from relay.domain.event import Event
 from relay.domain.route import Route
 from relay.domain.target import Target
+from relay.domain.templates import MAX_TEXT, TemplateFailed
 from relay.pipeline.rendering import BadExpression, CompiledRoute, compile_route, compose
-from relay.pipeline.templates import MAX_TEXT, TemplateFailed
 from relay.plugins import discover
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)

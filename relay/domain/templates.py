@@ -9,13 +9,14 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 from jinja2 import ChainableUndefined, TemplateError, TemplateSyntaxError, Undefined, meta, nodes, pass_eval_context
 from jinja2 import Template as JinjaTemplate
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
+from pydantic import AfterValidator
 
 from relay.domain.event import Event
 from relay.domain.words import shown
@@ -40,6 +41,11 @@ _FAILURES = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError,
 
 class TemplateFailed(ValueError):
     """The template could not be filled in with this event."""
+
+
+def json_text(value: str) -> str:
+    """Escape a value that stands between the quotes of a JSON template; what `tojson` prints there is left alone."""
+    return json.dumps(value, ensure_ascii=False)[1:-1]
 
 
 class Template:
@@ -85,6 +91,15 @@ def _check(tree: nodes.Template, environment: "_Environment") -> None:
         raise ValueError("a template cannot include another")
     if unknown := meta.find_undeclared_variables(tree) - KNOWN - environment.globals.keys():
         raise ValueError(f"unknown name {', '.join(sorted(unknown))}: a template knows `event` and `data`")
+
+
+def _compiles(source: str) -> str:
+    Template(source)
+    return source
+
+
+TemplateText = Annotated[str, AfterValidator(_compiles)]
+"""A field of the configuration that is a template: one that does not compile is refused."""
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -142,6 +157,10 @@ def _tojson(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def _json_value(value: Any) -> Markup:
+    return Markup(_tojson(value))  # noqa: S704
+
+
 @lru_cache(maxsize=64)
 def _environment(escape: Escape) -> _Environment:
     """Return the environment whose values go through `escape`; what macros and blocks print is escaped already."""
@@ -160,7 +179,7 @@ def _environment(escape: Escape) -> _Environment:
     )
     for name in _REMOVED:
         del environment.filters[name]
-    environment.filters |= {"format": _format, "tojson": _tojson}
+    environment.filters |= {"format": _format, "tojson": _json_value if escape is json_text else _tojson}
     del environment.globals["lipsum"]
     environment.globals["range"] = _range
     return environment
