@@ -1,12 +1,13 @@
 """A batch of rows as one parameter each column: one statement, whatever its size."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 import orjson
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
     FromClause,
@@ -33,14 +34,14 @@ def rows_as_table(connection: Connection, table: Table, names: Sequence[str], ro
     Columns are those of `table` by `names`, with their types. Bytes cannot travel this way on SQLite.
     """
     if connection.dialect.name == "postgresql":
-        return _unnest(table, names, _arrays(names, rows))
+        return unnested([table.c[name] for name in names], arrays(names, rows))
     return _json_each(connection, table, names, rows)
 
 
 def insert_rows(connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Row]) -> int:
     """Insert a batch, but for rows that a unique index already knows; return how many were inserted."""
     if connection.dialect.name == "postgresql":
-        return int(connection.execute(_insert(table, tuple(names)), _arrays(names, rows)).rowcount)
+        return int(connection.execute(_insert(table, tuple(names)), arrays(names, rows)).rowcount)
     source = rows_as_table(connection, table, names, rows)
     statement: Any = insert_of(connection)(table).from_select(list(names), select(*source.c).where(_always(source)))
     return int(connection.execute(statement.on_conflict_do_nothing()).rowcount)
@@ -52,7 +53,7 @@ def update_rows(
     """Update by `keys`, the first columns of each row, and return how many rows of the table fitted."""
     if connection.dialect.name == "postgresql":
         statement = _update(table, tuple(keys), tuple(names))
-        return int(connection.execute(statement, _arrays((*keys, *names), rows)).rowcount)
+        return int(connection.execute(statement, arrays((*keys, *names), rows)).rowcount)
     source = rows_as_table(connection, table, (*keys, *names), rows)
     fits = and_(*(table.c[key] == source.c[key] for key in keys))
     result = connection.execute(update(table).values({name: source.c[name] for name in names}).where(fits))
@@ -62,13 +63,13 @@ def update_rows(
 # Made once for each table: to build a statement anew costs more than to run it.
 @cache
 def _insert(table: Table, names: tuple[str, ...]) -> Any:
-    source = _unnest(table, names)
+    source = unnested([table.c[name] for name in names])
     return postgresql.insert(table).from_select(list(names), select(*source.c)).on_conflict_do_nothing()
 
 
 @cache
 def _update(table: Table, keys: tuple[str, ...], names: tuple[str, ...]) -> Any:
-    source = _unnest(table, (*keys, *names))
+    source = unnested([table.c[name] for name in (*keys, *names)])
     fits = and_(*(table.c[key] == source.c[key] for key in keys))
     return update(table).values({name: source.c[name] for name in names}).where(fits)
 
@@ -87,25 +88,25 @@ def insert_of(connection: Connection) -> Any:
     return {"postgresql": postgresql.insert, "sqlite": sqlite.insert}.get(connection.dialect.name, insert)
 
 
-def _unnest(table: Table, names: Sequence[str], given: Mapping[str, str] | None = None) -> FromClause:
-    """Return what `_arrays` hands over, as a table.
+def unnested(columns: Sequence[Column[Any]], given: Mapping[str, str] | None = None) -> FromClause:
+    """Return what `arrays` hands over, as a table of columns of the same names and types as these.
 
     Arrays, not JSON: of those the planner expects ten rows, of a JSON function a hundred, for which it would rather
     read the whole of a small table, or of one that was not analysed since it was.
     """
     given = given or {}
-    arrays = [
+    lists = [
         cast(
-            bindparam(key := f"batch_{name}", given.get(key), Text, required=not given),
-            postgresql.ARRAY(table.c[name].type),
+            bindparam(key := f"batch_{one.name}", given.get(key), Text, required=not given),
+            postgresql.ARRAY(one.type),
         )
-        for name in names
+        for one in columns
     ]
-    columns = [column(name, table.c[name].type) for name in names]
-    return func.unnest(*arrays).table_valued(*columns).render_derived("batch")
+    named = [column(one.name, one.type) for one in columns]
+    return func.unnest(*lists).table_valued(*named).render_derived("batch")
 
 
-def _arrays(names: Sequence[str], rows: Sequence[Row]) -> dict[str, str]:
+def arrays(names: Sequence[str], rows: Sequence[Row]) -> dict[str, str]:
     """Return each column as PostgreSQL writes an array; the driver would take ten times as long."""
     columns = zip(*rows, strict=True)
     return {
@@ -115,17 +116,24 @@ def _arrays(names: Sequence[str], rows: Sequence[Row]) -> dict[str, str]:
 
 
 def _element(value: Any) -> str:
-    match value:
-        case None:
-            return "NULL"
-        case str():
-            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        case datetime():
-            return '"' + value.isoformat() + '"'
-        case bytes():
-            return '"\\\\x' + value.hex() + '"'
-        case _:
-            return str(value)
+    write = _ELEMENTS.get(type(value))
+    return write(value) if write else _text(value) if isinstance(value, str) else str(value)
+
+
+def _text(value: str) -> str:
+    if "\\" in value or '"' in value:
+        value = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{value}"'
+
+
+# Looked up by the very type: a value is written for every column of every row.
+_ELEMENTS: Mapping[type, Callable[[Any], str]] = {
+    type(None): lambda _: "NULL",
+    str: _text,
+    int: int.__repr__,
+    datetime: lambda value: f'"{value.isoformat()}"',
+    bytes: lambda value: f'"\\\\x{value.hex()}"',
+}
 
 
 def _json_each(connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Row]) -> FromClause:

@@ -12,7 +12,6 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Integer,
-    Row,
     Select,
     String,
     and_,
@@ -27,9 +26,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from relay.domain.delivery import OPEN, Lane, State
+from relay.domain.delivery import OPEN, Claimed, Lane, State
+from relay.domain.event import Event
 from relay.store.batch import any_of
-from relay.store.tables import deliveries, targets
+from relay.store.database import Database
+from relay.store.events import EVENT_COLUMNS, load_events, to_event
+from relay.store.tables import deliveries, events, targets
 
 _earlier = deliveries.alias("earlier")
 _TAKEN = (
@@ -42,31 +44,58 @@ _TAKEN = (
 )
 
 
-def claim_ids(
+def claim(
+    database: Database, lanes: Sequence[Lane], limit: int, now: datetime, lease: str, until: datetime
+) -> list[Claimed]:
+    """Put what is due under a lease and return it, first what was first stored.
+
+    At most `limit`, and of each lane at most its quota.
+    """
+    # A count that all workers share holds for as long as the transaction in which it was taken.
+    bounded = any(lane.most is not None for lane in lanes)
+    with database.writing() if bounded else database.writing_once() as connection:
+        lanes = _within_bounds(connection, lanes) if bounded else lanes
+        if not lanes:
+            return []
+        take = _take_at_once if database.is_postgresql else _take_in_turn
+        claimed = take(connection, lanes, limit, now, lease, until)
+    # RETURNING keeps no order.
+    return sorted(claimed, key=lambda one: one.event.seq)
+
+
+def _take_at_once(
     connection: Connection, lanes: Sequence[Lane], limit: int, now: datetime, lease: str, until: datetime
-) -> Sequence[Row[Any]]:
-    """Put what is due under a lease and return it: at most `limit`, and of each lane at most its quota."""
-    lanes = _within_bounds(connection, lanes)
-    if not lanes:
-        return []
-    if connection.dialect.name == "postgresql":
-        asked = {
-            "lane_names": [lane.target for lane in lanes],
-            "lane_quotas": [lane.quota for lane in lanes],
-            "lane_ordered": [lane.ordered for lane in lanes],
-            "lane_blocking": [lane.blocking for lane in lanes],
-            "most": limit,
-            "now": now,
-            "new_lease": lease,
-            "new_until": until,
-        }
-        rows = connection.execute(_take_each(), asked).all()
-    else:
-        chosen = any_of(connection, deliveries.c.id, _pick_in_turn(connection, lanes, limit, now))
-        taken = update(deliveries).where(chosen).values(state=State.SENDING, lease=lease, lease_until=until)
-        rows = connection.execute(taken.returning(*_TAKEN)).all()
-    # RETURNING keeps no order, and what was due first is to leave first.
-    return sorted(rows, key=lambda row: row.event_seq)
+) -> list[Claimed]:
+    """Take from all lanes, with the events, in one statement."""
+    asked = {
+        "lane_names": [lane.target for lane in lanes],
+        "lane_quotas": [lane.quota for lane in lanes],
+        "lane_ordered": [lane.ordered for lane in lanes],
+        "lane_blocking": [lane.blocking for lane in lanes],
+        "most": limit,
+        "now": now,
+        "new_lease": lease,
+        "new_until": until,
+    }
+    rows = connection.execute(_take_each(), asked).all()
+    width = len(_TAKEN)
+    return [_claimed(row[:width], to_event(row[width:]), lease) for row in rows]
+
+
+def _take_in_turn(
+    connection: Connection, lanes: Sequence[Lane], limit: int, now: datetime, lease: str, until: datetime
+) -> list[Claimed]:
+    """Take lane after lane: SQLite has no LATERAL, but a query costs it microseconds."""
+    picked = any_of(connection, deliveries.c.id, _pick_in_turn(connection, lanes, limit, now))
+    taken = update(deliveries).where(picked).values(state=State.SENDING, lease=lease, lease_until=until)
+    rows = connection.execute(taken.returning(*_TAKEN)).all()
+    carried = load_events(connection, {row.event_seq for row in rows}) if rows else {}
+    return [_claimed(row, carried[row.event_seq], lease) for row in rows]
+
+
+def _claimed(row: Sequence[Any], event: Event, lease: str) -> Claimed:
+    delivery_id, _, route, target, attempts, tries = row
+    return Claimed(delivery_id, event, route, target, attempts, tries, lease)
 
 
 def _within_bounds(connection: Connection, lanes: Sequence[Lane]) -> list[Lane]:
@@ -124,11 +153,13 @@ def _take_each() -> Any:
     picked = select(due.c.id).select_from(both).limit(bindparam("most", type_=Integer)).cte("picked")
     taken = update(deliveries).where(deliveries.c.id == picked.c.id)
     leased = taken.values(state=State.SENDING, lease=bindparam("new_lease"), lease_until=bindparam("new_until"))
-    return leased.returning(*_TAKEN)
+    mine = leased.returning(*_TAKEN).cte("mine")
+    # LIMIT holds the planner to one look into the index for each: it cannot know how few there will be.
+    carried = select(*EVENT_COLUMNS).where(events.c.seq == mine.c.event_seq).limit(1).lateral("carried")
+    return select(*mine.c, *carried.c).select_from(mine.join(carried, true()))
 
 
 def _pick_in_turn(connection: Connection, lanes: Sequence[Lane], limit: int, now: datetime) -> list[str]:
-    """The same, lane after lane: SQLite has no LATERAL, but a query costs it microseconds."""
     picked: list[str] = []
     for lane in lanes:
         free = min(lane.quota, limit - len(picked))

@@ -37,8 +37,8 @@ class Database:
         self.engine = _engine(url, pool_size, foreign=foreign)
         self.is_postgresql = self.engine.dialect.name == "postgresql"
         # PostgreSQL is asked without a transaction around it: two round trips less, and each question stands alone.
-        alone = {"isolation_level": "AUTOCOMMIT"} if self.is_postgresql else {}
-        self._readers = self.engine.execution_options(relay_readonly=True, **alone)
+        self._alone = self.engine.execution_options(isolation_level="AUTOCOMMIT") if self.is_postgresql else self.engine
+        self._readers = self._alone.execution_options(relay_readonly=True)
         name = self.engine.url.database
         is_file = self.engine.dialect.name == "sqlite" and name not in (None, "", ":memory:")
         self._file = Path(name) if is_file and name and foreign else None
@@ -53,6 +53,16 @@ class Database:
         with self._available(), self.engine.begin() as connection:
             if hurried and self.is_postgresql:
                 connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
+            yield connection
+
+    @contextmanager
+    def writing_once(self) -> Iterator[Connection]:
+        """Open a connection for one statement that writes. Raises `StoreUnavailable`.
+
+        On PostgreSQL the statement is its own transaction: two round trips less, and what it claims is locked no longer
+        than it takes.
+        """
+        with self._available(), self._alone.connect() if self.is_postgresql else self.engine.begin() as connection:
             yield connection
 
     @contextmanager

@@ -6,12 +6,13 @@ from typing import Any
 
 from sqlalchemy import Row, Select, func, or_, select, update
 
-from relay.domain.delivery import OPEN, Attempt, Claimed, Delivery, Lane, State, Verdict
+from relay.domain.delivery import Attempt, Claimed, Delivery, Lane, State, Verdict
 from relay.domain.event import new_id
-from relay.store.batch import any_of, insert_rows, update_rows
-from relay.store.claim import claim_ids
+from relay.store.batch import any_of, update_rows
+from relay.store.claim import claim
 from relay.store.database import Database
-from relay.store.events import glob, load_events
+from relay.store.events import glob
+from relay.store.record import record
 from relay.store.tables import attempts, deliveries, events, targets
 
 TARGET_REMOVED = "its target was removed"
@@ -19,9 +20,7 @@ TARGET_REMOVED = "its target was removed"
 LEASE = timedelta(seconds=20)
 """How long a claim holds without being renewed: a worker that dies delays its deliveries by no more than this."""
 
-_ATTEMPT_COLUMNS = ("delivery_id", "at", "number", "ms", "outcome", "status", "error", "response")
-_VERDICT_KEYS = ("id", "lease")
-_VERDICT_COLUMNS = ("state", "tries", "attempts", "next_attempt_at", "finished_at", "last_status", "last_error")
+_LEASED = ("id", "lease")
 
 
 class Deliveries:
@@ -32,43 +31,21 @@ class Deliveries:
 
     def claim(self, lanes: Sequence[Lane], limit: int, now: datetime) -> list[Claimed]:
         """Take what is due, a fair share of each lane, at most `limit`, under a fresh lease of `LEASE`."""
-        lease = new_id()
         # Waits for the disk: a claim that the database forgot would be sent again, although its result is known here.
-        with self._database.writing() as connection:
-            rows = claim_ids(connection, lanes, limit, now, lease, now + LEASE)
-            carried = load_events(connection, {row.event_seq for row in rows}) if rows else {}
-        return [
-            Claimed(
-                id=row.id,
-                event=carried[row.event_seq],
-                route=row.route,
-                target=row.target,
-                attempts=row.attempts,
-                tries=row.tries,
-                lease=lease,
-            )
-            for row in rows
-        ]
+        return claim(self._database, lanes, limit, now, new_id(), now + LEASE)
 
     def record(self, verdicts: Sequence[Verdict]) -> int:
         """Store what attempts came to, and return how many deliveries took it.
 
         A delivery whose lease was lost meanwhile is another worker's: the attempt is kept, its state is not touched.
         """
-        if not verdicts:
-            return 0
-        made = [tuple(getattr(verdict.attempt, name) for name in _ATTEMPT_COLUMNS) for verdict in verdicts]
-        with self._database.writing() as connection:
-            insert_rows(connection, attempts, _ATTEMPT_COLUMNS, made)
-            return update_rows(
-                connection, deliveries, _VERDICT_KEYS, _VERDICT_COLUMNS, [_verdict_row(verdict) for verdict in verdicts]
-            )
+        return record(self._database, verdicts) if verdicts else 0
 
     def renew(self, claimed: Sequence[Claimed], now: datetime) -> None:
         """Hold claims for another `LEASE`."""
         rows = [(one.id, one.lease, now + LEASE) for one in claimed]
         with self._database.writing(hurried=True) as connection:
-            update_rows(connection, deliveries, _VERDICT_KEYS, ("lease_until",), rows)
+            update_rows(connection, deliveries, _LEASED, ("lease_until",), rows)
 
     def release(self, claimed: Sequence[Claimed]) -> None:
         """Give back claims of which nothing was sent."""
@@ -76,7 +53,7 @@ class Deliveries:
             return
         rows = [(one.id, one.lease, State.PENDING) for one in claimed]
         with self._database.writing(hurried=True) as connection:
-            update_rows(connection, deliveries, _VERDICT_KEYS, ("state",), rows)
+            update_rows(connection, deliveries, _LEASED, ("state",), rows)
 
     def take_back(self, now: datetime) -> int:
         """Make claims whose lease has ended due again; return how many."""
@@ -158,21 +135,6 @@ class Deliveries:
                 .group_by(deliveries.c.target)
             )
             return {row[0]: row[1] for row in connection.execute(statement)}
-
-
-def _verdict_row(verdict: Verdict) -> tuple[Any, ...]:
-    final = verdict.state not in OPEN
-    return (
-        verdict.claimed.id,
-        verdict.claimed.lease,
-        verdict.state,
-        verdict.claimed.tries + 1,
-        verdict.attempt.number,
-        verdict.next_attempt_at,
-        verdict.attempt.at + timedelta(milliseconds=verdict.attempt.ms) if final else None,
-        verdict.attempt.status,
-        verdict.attempt.error,
-    )
 
 
 def filtered(statement: Select[Any], filters: Mapping[str, Any]) -> Select[Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, literal, or_, select, update
+from sqlalchemy import Connection, and_, func, literal, or_, select, update
 
 from relay.domain.delivery import Delivery
 from relay.domain.event import Event
@@ -22,6 +22,7 @@ _COLUMNS = (
     "occurred_at",
     "received_at",
 )
+EVENT_COLUMNS = tuple(events.c[name] for name in ("seq", *_COLUMNS))
 _DELIVERY_COLUMNS = (
     "id",
     "event_id",
@@ -98,8 +99,8 @@ class Events:
         with self._database.writing(hurried=True) as connection:
             if self._database.is_postgresql:
                 connection.execute(select(func.pg_advisory_xact_lock(literal(_ROUTING_LOCK))))
-            waiting = select(events).where(~events.c.routed).order_by(events.c.seq).limit(limit)
-            batch = [_event(row) for row in connection.execute(waiting)]
+            waiting = select(*EVENT_COLUMNS).where(~events.c.routed).order_by(events.c.seq).limit(limit)
+            batch = [to_event(row) for row in connection.execute(waiting)]
             if not batch:
                 return 0, 0
             made = list(decide(batch))
@@ -118,8 +119,8 @@ class Events:
     def get(self, event_id: str) -> Event | None:
         """Return one event, or `None`."""
         with self._database.reading() as connection:
-            row = connection.execute(select(events).where(events.c.id == event_id)).one_or_none()
-            return None if row is None else _event(row)
+            row = connection.execute(select(*EVENT_COLUMNS).where(events.c.id == event_id)).one_or_none()
+            return None if row is None else to_event(row)
 
     def find(self, filters: Mapping[str, Any], before: int | None, limit: int) -> list[Event]:
         """Return events, newest first, from `before` (a `seq`) backwards.
@@ -127,19 +128,25 @@ class Events:
         `filters` may hold `source`, `type` (shell-style globs), `subject`, `since`, `until` (datetimes), `q` (text that
         is part of the type or the subject), and `state`, `target`, `route`: those of any of its deliveries.
         """
-        statement = select(events).order_by(events.c.seq.desc()).limit(limit)
+        statement = select(*EVENT_COLUMNS).order_by(events.c.seq.desc()).limit(limit)
         if before is not None:
             statement = statement.where(events.c.seq < before)
         for name, value in filters.items():
             statement = statement.where(_condition(name, value))
         with self._database.reading() as connection:
-            return [_event(row) for row in connection.execute(statement)]
+            return [to_event(row) for row in connection.execute(statement)]
 
 
 def load_events(connection: Connection, seqs: Iterable[int]) -> dict[int, Event]:
     """Return the events with these sequence numbers, by number."""
-    found = connection.execute(select(events).where(any_of(connection, events.c.seq, seqs)))
-    return {row.seq: _event(row) for row in found}
+    found = connection.execute(select(*EVENT_COLUMNS).where(any_of(connection, events.c.seq, seqs)))
+    return {row.seq: to_event(row) for row in found}
+
+
+def to_event(row: Sequence[Any]) -> Event:
+    """Return the event of a row of `EVENT_COLUMNS`."""
+    seq, event_id, source, kind, subject, content_type, body, dedupe, occurred_at, received_at = row
+    return Event(event_id, source, kind, occurred_at, received_at, bytes(body), content_type, subject, dedupe, seq)
 
 
 def glob(column: Any, pattern: str) -> Any:
@@ -165,18 +172,3 @@ def _condition(name: str, value: Any) -> Any:
             return select(deliveries.c.id).where(carried).exists()
         case _:
             return or_(*(events.c[part].icontains(value, autoescape=True) for part in ("type", "subject")))
-
-
-def _event(row: Row[Any]) -> Event:
-    return Event(
-        id=row.id,
-        source=row.source,
-        type=row.type,
-        occurred_at=row.occurred_at,
-        received_at=row.received_at,
-        body=bytes(row.body),
-        content_type=row.content_type,
-        subject=row.subject,
-        dedupe=row.dedupe,
-        seq=row.seq,
-    )

@@ -1,0 +1,63 @@
+"""The record: what attempts came to, in one statement where the database takes one."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects import postgresql
+
+from relay.domain.delivery import OPEN, Verdict
+from relay.store.batch import arrays, insert_rows, unnested, update_rows
+from relay.store.database import Database
+from relay.store.tables import attempts, deliveries
+
+_ATTEMPT = ("delivery_id", "at", "number", "ms", "outcome", "status", "error", "response")
+_STATE = ("lease", "state", "tries", "next_attempt_at", "finished_at")
+_SAME = {"attempts": "number", "last_status": "status", "last_error": "error"}
+"""What a delivery keeps of its last attempt, by the attempt's name for it."""
+
+
+def record(database: Database, verdicts: Sequence[Verdict]) -> int:
+    """Store attempts and the states they lead to; return how many deliveries took theirs.
+
+    A delivery whose lease was lost meanwhile is another worker's: the attempt is kept, its state is not touched.
+    """
+    made = [_attempt(verdict) for verdict in verdicts]
+    states = [_state(verdict) for verdict in verdicts]
+    if database.is_postgresql:
+        rows = [(*attempt, *state) for attempt, state in zip(made, states, strict=True)]
+        with database.writing_once() as connection:
+            return int(connection.execute(_both(), arrays((*_ATTEMPT, *_STATE), rows)).rowcount)
+    with database.writing() as connection:
+        insert_rows(connection, attempts, _ATTEMPT, made)
+        known = ("id", *_STATE, *_SAME)
+        last = [_ATTEMPT.index(name) for name in _SAME.values()]
+        rows = [
+            (attempt[0], *state, *(attempt[place] for place in last))
+            for attempt, state in zip(made, states, strict=True)
+        ]
+        return update_rows(connection, deliveries, known[:2], known[2:], rows)
+
+
+@cache
+def _both() -> Any:
+    """Return the statement that stores both. Made once: to build it anew costs as much as to run it."""
+    told = unnested([*(attempts.c[name] for name in _ATTEMPT), *(deliveries.c[name] for name in _STATE)])
+    batch = select(*told.c).cte("batch")
+    kept = postgresql.insert(attempts).from_select(_ATTEMPT, select(*(batch.c[name] for name in _ATTEMPT)))
+    taken = {name: batch.c[name] for name in _STATE[1:]} | {name: batch.c[told] for name, told in _SAME.items()}
+    mine = (deliveries.c.id == batch.c.delivery_id) & (deliveries.c.lease == batch.c.lease)
+    return update(deliveries).values(taken).where(mine).add_cte(kept.on_conflict_do_nothing().cte("kept"))
+
+
+def _attempt(verdict: Verdict) -> tuple[Any, ...]:
+    told = verdict.attempt
+    return told.delivery_id, told.at, told.number, told.ms, told.outcome, told.status, told.error, told.response
+
+
+def _state(verdict: Verdict) -> tuple[Any, ...]:
+    claimed, attempt = verdict.claimed, verdict.attempt
+    ended = None if verdict.state in OPEN else attempt.at + timedelta(milliseconds=attempt.ms)
+    return claimed.lease, verdict.state, claimed.tries + 1, verdict.next_attempt_at, ended
