@@ -1,10 +1,24 @@
 """The servers that tests stand on keep their own promises."""
 
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
 import psycopg
 import redis
 
 from tests.support.postgres import Postgres
+from tests.support.processes import Child, eventually
+from tests.support.relay import ROOT
 from tests.support.valkey import Valkey
+
+KILLED = """
+import os, pathlib, signal, sys
+from tests.support.processes import Child
+print(Child(["sleep", "60"], pathlib.Path(sys.argv[1])).pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def test_postgres_recovers_from_kill(postgres: Postgres, pg_database: str) -> None:
@@ -47,3 +61,14 @@ def test_frozen_valkey_hangs_and_goes_on(valkey: Valkey, redis_url: str) -> None
         assert not answered
     with redis.Redis.from_url(redis_url) as client:
         assert client.ping()
+
+
+def test_a_killed_run_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Whatever tests start ends with them, though they are killed."""
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path / "log")], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    left = int(killed.stdout)
+    eventually(lambda: not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE)
+    with Child(["sleep", "60"], tmp_path / "log") as child:
+        assert child.running

@@ -60,6 +60,8 @@ class Postgres:
             self.directory / "log",
             cwd=self.directory,
             account=self.account,
+            # The polite SIGTERM would wait for its clients to leave.
+            ends_by=signal.SIGINT,
         ).until(self._answers)
         return self
 
@@ -81,7 +83,7 @@ class Postgres:
     def stop(self) -> None:
         """Stop the server, closing its connections, and delete its data."""
         if self._child is not None:
-            self._child.stop(signal.SIGINT)
+            self._child.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def create_database(self) -> str:

@@ -1,6 +1,7 @@
 """Start, watch and stop child processes, and wait for what they do: with a deadline, never for a fixed time."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,8 @@ from typing import Self, TypeVar
 T = TypeVar("T")
 
 HOST = "127.0.0.1"
+# Part of Debian's util-linux. Not a `preexec_fn`: that would run Python between fork and exec, beside other threads.
+_SETPRIV = shutil.which("setpriv")
 
 
 def free_port() -> int:
@@ -50,7 +53,10 @@ def eventually(check: Callable[[], T], timeout: float = 20, *, every: float = 0.
 
 
 class Child:
-    """A child process in a process group of its own, its output in a file. A context manager that stops it."""
+    """A child process in a process group of its own, its output in a file. A context manager that stops it.
+
+    It is asked to end when the thread that started it ends, though that be by SIGKILL: the kernel sees to it.
+    """
 
     def __init__(
         self,
@@ -60,14 +66,20 @@ class Child:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         account: tuple[int, int] | None = None,
+        ends_by: signal.Signals = signal.SIGTERM,
     ) -> None:
-        """Start `command`; `env` is added to this process's own. `account` is a user and group id to run as."""
+        """Start `command`; `env` is added to this process's own. `account` is a user and group id to run as.
+
+        `ends_by` is the signal that asks it to end.
+        """
         self.command = command
         self.output = output
+        self._ends_by = ends_by
         user, group = account or (None, None)
+        tie = [_SETPRIV, "--pdeathsig", ends_by.name.removeprefix("SIG")] if _SETPRIV else []
         with output.open("ab") as sink:
             self.process = subprocess.Popen(
-                command,
+                [*tie, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
@@ -113,9 +125,9 @@ class Child:
         if self.running:
             self.process.send_signal(number)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 20) -> int:
+    def stop(self, timeout: float = 20) -> int:
         """Ask it to end and return its status; after `timeout` seconds kill it and its group."""
-        self.send(number)
+        self.send(self._ends_by)
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
