@@ -4,7 +4,10 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, ClassVar
 
+from relay.domain.alertnews import card_of
+from relay.domain.card import Card
 from relay.domain.credentials import CredentialOptions, require_credentials
+from relay.domain.event import Event
 from relay.domain.inbound import (
     SUBJECT_LENGTH,
     Inbound,
@@ -46,6 +49,11 @@ class AlertsProvider(Provider):
             subject=group if len(group) <= SUBJECT_LENGTH and group.isprintable() else _digest(group),
             occurred_at=max((time for time in starts if time), default=None) if state == "firing" else None,
         )
+
+    @staticmethod
+    def card(event: Event) -> Card | None:
+        """Return what is worth reading of the event."""
+        return card_of(event)
 
 
 def _identity(group: str, state: str, alerts: list[Any]) -> str:

@@ -70,6 +70,14 @@ def event_card(event: Event) -> Card:
     )
 
 
+def field_rows(data: Any) -> tuple[Row, ...]:
+    """Return a row for each member of a JSON object, those of one value before lists and objects."""
+    if not isinstance(data, Mapping):
+        return ()
+    names = sorted(data, key=lambda name: isinstance(data[name], list | dict))
+    return tuple(Row(name, shown(data[name])) for name in names)
+
+
 def default_thread(event: Event) -> str | None:
     """Return one thread a row for database changes, none for other events."""
     if event.subject is None or Change.of(event.data) is None:
@@ -88,9 +96,7 @@ def _columns(change: Change) -> tuple[Row, ...]:
 def _fields(event: Event) -> tuple[Row, ...]:
     data = event.data
     if isinstance(data, Mapping):
-        # Fields of one value come before lists and objects.
-        names = sorted(data, key=lambda name: isinstance(data[name], list | dict))
-        return tuple(Row(name, shown(data[name])) for name in names)
+        return field_rows(data)
     if data is None and event.body in (b"", b"null"):
         return ()
     return (_whole(event),)

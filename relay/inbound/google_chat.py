@@ -4,8 +4,11 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, ClassVar
 
+from relay.domain.card import Card
+from relay.domain.event import Event
 from relay.domain.idtoken import GOOGLE_ISSUERS, GOOGLE_KEYS, TokenOptions, need_of, require_email, require_token
 from relay.domain.inbound import Inbound, Need, Provider, Reading, SourceOptions, first_text, member, moment
+from relay.domain.news import Part, by, dotted, spaced, thread_of
 from relay.errors import Unreadable
 
 CHAT = "chat@system.gserviceaccount.com"
@@ -55,6 +58,24 @@ class GoogleChat(Provider):
             subject=first_text(member(data, "space"), "name"),
             occurred_at=moment(first_text(data, "eventTime")),
         )
+
+    @staticmethod
+    def card(event: Event) -> Card | None:
+        """Return what is worth reading of the event."""
+        return card_of(event)
+
+
+def card_of(event: Event) -> Card | None:
+    """Return the card of what somebody said to the app or did with it."""
+    said = Part(event.data)
+    message, who = said.at("message"), said.text("user", "displayName")
+    verb = event.type.partition(".")[2]
+    return Card(
+        title=f"{who or 'Somebody'} wrote" if verb == "message" else spaced(verb).capitalize() or "Google Chat",
+        subtitle=dotted(said.text("space", "displayName") or event.source, by(who) if verb != "message" else ""),
+        text=message.text("argumentText") or message.text("text"),
+        thread=thread_of(event, message.text("thread", "name") or None),
+    )
 
 
 PROVIDER: type[Provider] = GoogleChat

@@ -3,9 +3,12 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
+from relay.domain.card import Card, Row, Tone
 from relay.domain.durations import Duration
-from relay.domain.event import parse_json
+from relay.domain.event import Event, parse_json
 from relay.domain.inbound import Inbound, Provider, Reading, SourceOptions, TimedOptions, epoch, first_text, member
+from relay.domain.news import Part, by, dotted, first_line, phrase, rows, spaced, thread_of, titled
+from relay.domain.words import NOTHING
 from relay.errors import BadSignature, Unreadable
 from relay.signing import hex_digest, require
 
@@ -13,6 +16,8 @@ SIGNATURE = "linear-signature"
 DELIVERY = "linear-delivery"
 TIME = "webhookTimestamp"
 MILLISECONDS = 1000
+VERBS = {"create": "created", "update": "updated", "remove": "removed"}
+TOLD = {"title": "Title", "dueDate": "Due", "estimate": "Estimate"}
 
 
 class LinearOptions(TimedOptions):
@@ -53,12 +58,56 @@ class Linear(Provider):
             occurred_at=epoch(member(data, TIME), MILLISECONDS),
         )
 
+    @staticmethod
+    def card(event: Event) -> Card | None:
+        """Return what is worth reading of the event."""
+        return card_of(event)
+
 
 def _time(body: bytes) -> Any:
     try:
         return member(parse_json(body), TIME)
     except Unreadable:
         raise BadSignature("the timestamp is missing: the body is not Linear's") from None
+
+
+def card_of(event: Event) -> Card | None:
+    """Return the card of what was done to an issue, a comment, a project or the like."""
+    said = Part(event.data)
+    about = said.at("data")
+    if not isinstance(about.value, dict):
+        return None
+    verb = VERBS.get(said.text("action")) or spaced(said.text("action"))
+    issue = about.at("issue") if said.text("type") == "Comment" else about
+    head = phrase(said.text("type") or "Something", issue.text("identifier"), verb)
+    state = about.text("state", "type")
+    return Card(
+        title=titled(head, first_line(issue.text("title") or about.text("name"))),
+        subtitle=dotted(about.text("team", "name") or event.source, by(said.text("actor", "name"))),
+        text=about.text("body") or (about.text("description") if verb == "created" else ""),
+        rows=(
+            *_changed(about, said.at("updatedFrom")),
+            *rows(
+                ("State", about.text("state", "name")),
+                ("Priority", about.text("priorityLabel")),
+                ("Assignee", about.text("assignee", "name")),
+                ("Labels", about.names("labels", by="name")),
+                ("Project", about.text("project", "name")),
+            ),
+        ),
+        tone={"completed": Tone.GOOD, "canceled": Tone.WARNING}.get(state, Tone.NEUTRAL),
+        link=said.link("url") or about.link("url"),
+        thread=thread_of(event, issue.text("identifier") or None),
+    )
+
+
+def _changed(about: Part, before: Part) -> tuple[Row, ...]:
+    """Return the changed members that are told in words: of a state or a person only the number before is known."""
+    return tuple(
+        Row(label, about.said(name) or NOTHING, before.said(name) or NOTHING)
+        for name, label in TOLD.items()
+        if isinstance(before.value, dict) and name in before.value
+    )
 
 
 PROVIDER: type[Provider] = Linear

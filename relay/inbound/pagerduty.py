@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
+from relay.domain.card import Card, Tone
+from relay.domain.event import Event
 from relay.domain.inbound import (
     Inbound,
     Provider,
@@ -13,11 +15,13 @@ from relay.domain.inbound import (
     member,
     moment,
 )
+from relay.domain.news import Part, by, dotted, phrase, rows, spaced, thread_of, titled
 from relay.signing import hex_digest, require
 
 SIGNATURE = "x-pagerduty-signature"
 PREFIX = "v1="
 DELIVERY = "x-webhook-id"
+ALARMING = ("triggered", "reopened", "escalated", "unacknowledged")
 
 
 class PagerDuty(Provider):
@@ -47,6 +51,49 @@ class PagerDuty(Provider):
             subject=first_text(member(event, "data"), "id"),
             occurred_at=moment(first_text(event, "occurred_at")),
         )
+
+    @staticmethod
+    def card(event: Event) -> Card | None:
+        """Return what is worth reading of the event."""
+        return card_of(event)
+
+
+def card_of(event: Event) -> Card | None:
+    """Return the card of what happened to an incident, `None` for services and the rest."""
+    kind, _, verb = event.type.partition(".")[2].partition(".")
+    said = Part(event.data).at("event")
+    if kind != "incident" or not isinstance(said.value, dict):
+        return None
+    # A note or a status update names its incident inside; the other events are about the incident itself.
+    inner = said.at("data", "incident")
+    incident = inner if isinstance(inner.value, dict) else said.at("data")
+    number, title = incident.number("number"), incident.text("title") or incident.text("summary")
+    head = phrase("Incident", f"#{number}" if number is not None else "", _word(verb))
+    return Card(
+        title=titled(head, title),
+        subtitle=dotted(incident.text("service", "summary") or event.source, by(said.text("agent", "summary"))),
+        text=said.text("data", "content") or said.text("data", "message"),
+        rows=rows(
+            ("Urgency", incident.text("urgency")),
+            ("Priority", incident.text("priority", "summary")),
+            ("Assigned to", incident.names("assignees", by="summary")),
+            ("Escalation policy", incident.text("escalation_policy", "summary")),
+            ("Resolved because", incident.text("resolve_reason", "type")),
+        ),
+        tone=_tone(verb, incident.text("urgency")),
+        link=incident.link("html_url"),
+        thread=thread_of(event, incident.text("id") or None),
+    )
+
+
+def _word(verb: str) -> str:
+    return {"annotated": "noted", "status_update_published": "status"}.get(verb) or spaced(verb).replace(".", " ")
+
+
+def _tone(verb: str, urgency: str) -> Tone:
+    if verb in ALARMING:
+        return Tone.WARNING if urgency == "low" else Tone.BAD
+    return {"resolved": Tone.GOOD, "acknowledged": Tone.WARNING}.get(verb, Tone.NEUTRAL)
 
 
 PROVIDER: type[Provider] = PagerDuty

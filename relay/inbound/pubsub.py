@@ -1,12 +1,17 @@
 """Google Cloud Pub/Sub."""
 
+from base64 import b64decode
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from relay.domain.card import Card, field_rows
+from relay.domain.event import Event, parse_json
 from relay.domain.idtoken import GOOGLE_ISSUERS, GOOGLE_KEYS, TokenOptions, need_of, require_email, require_token
 from relay.domain.inbound import Inbound, Need, Provider, Reading, SourceOptions, first_text, member, moment
+from relay.domain.news import Part, dotted, rows, titled
+from relay.errors import Unreadable
 
 NAMING_ATTRIBUTES = ("type", "eventType", "ce-type")
 
@@ -52,6 +57,42 @@ class PubSub(Provider):
             subject=first_text(message, "orderingKey") or first_text(data, "subscription"),
             occurred_at=moment(first_text(message, "publishTime", "publish_time")),
         )
+
+    @staticmethod
+    def card(event: Event) -> Card | None:
+        """Return what is worth reading of the event."""
+        return card_of(event)
+
+
+def card_of(event: Event) -> Card | None:
+    """Return the card of the message inside, unpacked from its base64."""
+    said = Part(event.data)
+    message = said.at("message")
+    payload = _payload(message.text("data"))
+    if payload is None:
+        return None
+    name = first_text(message.at("attributes").value, *NAMING_ATTRIBUTES) or ""
+    subtitle = dotted(event.source, said.text("subscription").rpartition("/")[2])
+    attributes = field_rows(message.at("attributes").value)
+    if isinstance(payload, dict):
+        return Card(titled("Message", name), subtitle, rows=(*field_rows(payload), *attributes))
+    return Card(
+        titled("Message", name), subtitle, payload, rows=(*attributes, *rows(("Key", message.text("orderingKey"))))
+    )
+
+
+def _payload(text: str) -> dict[str, Any] | str | None:
+    """Return the JSON object or the text that base64 stands for; `None` where it is neither."""
+    try:
+        raw = b64decode(text, validate=True)
+        words = raw.decode()
+    except ValueError:
+        return None
+    try:
+        data = parse_json(raw)
+    except Unreadable:
+        return words
+    return data if isinstance(data, dict) else words
 
 
 PROVIDER: type[Provider] = PubSub

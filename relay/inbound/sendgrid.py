@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pydantic import AfterValidator, SecretStr
 
+from relay.domain.card import Card, Row, Tone
+from relay.domain.event import Event
 from relay.domain.inbound import (
     Inbound,
     Provider,
@@ -23,10 +25,14 @@ from relay.domain.inbound import (
     first_text,
     member,
 )
+from relay.domain.news import Part, counted, dotted, spaced
+from relay.domain.words import NOTHING
 from relay.errors import BadSignature
 
 SIGNATURE = "x-twilio-email-event-webhook-signature"
 TIMESTAMP = "x-twilio-email-event-webhook-timestamp"
+MAILS = 10
+LOST = ("bounce", "dropped", "spamreport", "blocked")
 
 
 def _public_key(text: str) -> EllipticCurvePublicKey:
@@ -82,6 +88,11 @@ class SendGrid(Provider):
             occurred_at=min((time for time in times if time is not None), default=None),
         )
 
+    @staticmethod
+    def card(event: Event) -> Card | None:
+        """Return what is worth reading of the event."""
+        return card_of(event)
+
 
 def _dedupe(ids: list[str | None]) -> str | None:
     known = [event_id for event_id in ids if event_id]
@@ -98,6 +109,25 @@ def _signed(key: EllipticCurvePublicKey, content: bytes, signature: str) -> bool
         return False
     # Base64 leaves bits unused at its end: only one spelling of a signature counts.
     return b64encode(raw).decode() == signature
+
+
+def card_of(event: Event) -> Card | None:
+    """Return the card of the mails that something happened to."""
+    mails = Part(event.data).each()
+    if not mails:
+        return None
+    names = [spaced(mail.text("event")) or "event" for mail in mails]
+    different = list(dict.fromkeys(names))
+    return Card(
+        title=", ".join(f"{counted(names.count(name), 'mail')} {name}" for name in different[:MAILS]),
+        subtitle=event.source,
+        rows=tuple(Row(dotted(mail.text("email"), name), _told(mail)) for mail, name in zip(mails, names, strict=True)),
+        tone=Tone.WARNING if any(name in LOST for name in names) else Tone.NEUTRAL,
+    )
+
+
+def _told(mail: Part) -> str:
+    return mail.text("reason") or mail.text("response") or mail.text("url") or mail.text("subject") or NOTHING
 
 
 PROVIDER: type[Provider] = SendGrid

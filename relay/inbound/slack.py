@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from relay.domain.event import decode
+from relay.domain.card import Card
+from relay.domain.event import Event, decode
 from relay.domain.inbound import (
     Answer,
     Inbound,
@@ -15,6 +16,7 @@ from relay.domain.inbound import (
     first_text,
     member,
 )
+from relay.domain.news import Part, by, dotted, phrase, rows
 from relay.errors import Unreadable
 from relay.signing import hex_digest, require, require_timely
 
@@ -24,6 +26,7 @@ VERSION = "v0"
 HANDSHAKE = "url_verification"
 COMMAND = "command"
 INTERACTION = "payload"
+MESSAGES = {"slack.message": "Message", "slack.app_mention": "Mentioned"}
 
 
 class Slack(Provider):
@@ -70,6 +73,11 @@ class Slack(Provider):
             return None
         return Answer(200, challenge.encode(errors="replace"))
 
+    @staticmethod
+    def card(event: Event) -> Card | None:
+        """Return what is worth reading of the event."""
+        return card_of(event)
+
 
 def _named(data: Any, event: Any) -> str:
     if member(data, COMMAND) is not None:
@@ -77,6 +85,32 @@ def _named(data: Any, event: Any) -> str:
     if member(data, INTERACTION) is not None:
         return "interaction"
     return first_text(event, "type") or first_text(data, "type") or "event"
+
+
+def card_of(event: Event) -> Card | None:
+    """Return the card of what somebody wrote, `None` for the rest."""
+    said = Part(event.data)
+    if event.type == "slack.command" and said.text(COMMAND):
+        return Card(
+            title=phrase(said.text(COMMAND), said.text("text")),
+            subtitle=dotted(f"#{said.text('channel_name')}".rstrip("#"), by(said.text("user_name"))) or event.source,
+        )
+    message = said.at("event")
+    if event.type not in MESSAGES or not message.text("text"):
+        return None
+    who, room = message.text("user") or message.text("username"), message.text("channel")
+    return Card(
+        title=phrase(MESSAGES[event.type], f"in {room}" if room else ""),
+        subtitle=dotted(event.source, by(who)),
+        text=message.text("text"),
+        rows=rows(("Files", message.names("files", by="name"))),
+        thread=_thread(event, message),
+    )
+
+
+def _thread(event: Event, message: Part) -> str | None:
+    root = message.text("thread_ts") or message.text("ts")
+    return f"{event.source}/{message.text('channel')}/{root}" if root else None
 
 
 PROVIDER: type[Provider] = Slack

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar
+from urllib.parse import quote
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -14,9 +15,11 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.x509 import Certificate, load_pem_x509_certificate
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
+from relay.domain.card import Card, field_rows
 from relay.domain.durations import Duration
-from relay.domain.event import JSON, parse_json
+from relay.domain.event import JSON, Event, parse_json
 from relay.domain.inbound import Answer, Inbound, Need, Provider, Reading, Secrets, SourceOptions, first_text, moment
+from relay.domain.news import Part, dotted, listed, phrase, rows, spaced, thread_of, titled, tone_of
 from relay.errors import BadSignature, Unreadable
 
 NOTIFICATION = "Notification"
@@ -27,6 +30,7 @@ SIGNED: Mapping[str, tuple[str, ...]] = {
     "UnsubscribeConfirmation": ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
 }
 OPTIONAL = frozenset({"Subject"})
+ALARM_STATES = {"ALARM": "in alarm", "OK": "OK again", "INSUFFICIENT_DATA": "without data"}
 HASHES: Mapping[str, type[SHA1 | SHA256]] = {"1": SHA1, "2": SHA256}
 
 _HOST = r"https://sns\.[a-z]{2}(?:-[a-z]{1,12}){1,3}-[0-9]\.amazonaws\.com(?:\.cn)?"
@@ -107,6 +111,11 @@ class Sns(Provider):
             content_type=JSON,
         )
 
+    @staticmethod
+    def card(event: Event) -> Card | None:
+        """Return what is worth reading of the event."""
+        return card_of(event)
+
 
 def _message(body: bytes) -> Mapping[str, str]:
     try:
@@ -151,6 +160,54 @@ def _require_signed(message: Mapping[str, str], certificate: Certificate) -> Non
     # Base64 leaves bits unused at its end: only one spelling of a signature counts.
     if b64encode(raw).decode() != signature:
         raise BadSignature("the signature does not match")
+
+
+def card_of(event: Event) -> Card | None:
+    """Return the card of what a notification wraps: a CloudWatch alarm, other JSON, or text."""
+    said = Part(event.data)
+    topic = said.text("TopicArn").rpartition(":")[2]
+    if said.text("Type") != NOTIFICATION:
+        return Card(f"Amazon SNS: {spaced(said.text('Type')) or 'a message'}", dotted(event.source, topic))
+    inner = _inner(said.text("Message"))
+    if isinstance(inner, dict) and Part(inner).text("AlarmName"):
+        return _alarm(event, Part(inner))
+    title = said.text("Subject") or titled("Notification", topic)
+    if isinstance(inner, dict):
+        return Card(title, dotted(event.source, topic), rows=field_rows(inner))
+    return Card(title, dotted(event.source, topic), said.text("Message"))
+
+
+def _inner(text: str) -> Any:
+    try:
+        return parse_json(text.encode(errors="replace")) if text.startswith("{") else None
+    except Unreadable:
+        return None
+
+
+def _alarm(event: Event, alarm: Part) -> Card:
+    name, state = alarm.text("AlarmName"), alarm.text("NewStateValue")
+    trigger = alarm.at("Trigger")
+    return Card(
+        title=f"{name} is {ALARM_STATES.get(state) or state or 'changed'}",
+        subtitle=dotted(event.source, alarm.text("Region")),
+        text=listed((alarm.text("AlarmDescription"), alarm.text("NewStateReason"))),
+        rows=rows(
+            ("Metric", phrase(trigger.text("Namespace"), trigger.text("MetricName"))),
+            ("Threshold", trigger.said("Threshold")),
+            ("Before", alarm.text("OldStateValue")),
+            ("Account", alarm.text("AWSAccountId")),
+        ),
+        tone=tone_of(state, good=("OK",), warning=("INSUFFICIENT_DATA",), bad=("ALARM",)),
+        link=_console(alarm, name),
+        thread=thread_of(event, f"alarm/{alarm.text('AlarmArn') or name}"),
+    )
+
+
+def _console(alarm: Part, name: str) -> str | None:
+    parts = alarm.text("AlarmArn").split(":")
+    region = Part(parts[3]).plain() if len(parts) > 3 else ""
+    page = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#alarmsV2:alarm/"
+    return Part(page + quote(name, safe="", errors="replace")).link() if region else None
 
 
 PROVIDER: type[Provider] = Sns

@@ -6,7 +6,10 @@ from hashlib import sha256
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
+from relay.domain.card import Card
+from relay.domain.event import Event
 from relay.domain.inbound import Inbound, Provider, Reading, SignedOptions, SourceOptions, first_text
+from relay.domain.news import Part, counted, phrase, rows, spaced, thread_of, tone_of
 from relay.errors import BadSignature
 from relay.signing import base64_digest, require, same
 
@@ -16,6 +19,8 @@ FORM = "application/x-www-form-urlencoded"
 BODY_DIGEST = "bodySHA256"
 DEFAULT_PORTS = {"https": 443, "http": 80}
 MAX_FIELDS = 1000
+FAILED = ("failed", "undelivered")
+DIGITS = tuple(str(number) for number in range(11))
 
 
 class Twilio(Provider):
@@ -44,6 +49,11 @@ class Twilio(Provider):
         message, call = first_text(data, "MessageSid", "SmsSid"), first_text(data, "CallSid")
         name = "message" if message else "call" if call else "event"
         return Reading(type=f"{self.kind}.{name}", dedupe=_dedupe(request, data), subject=message or call)
+
+    @staticmethod
+    def card(event: Event) -> Card | None:
+        """Return what is worth reading of the event."""
+        return card_of(event)
 
 
 def _dedupe(request: Inbound, data: Any) -> str | None:
@@ -89,6 +99,32 @@ def _spellings(url: str) -> Iterator[str]:
         yield parts._replace(netloc=parts.netloc.removesuffix(suffix)).geturl()
     elif parts.port is None:
         yield parts._replace(netloc=parts.netloc + suffix).geturl()
+
+
+def card_of(event: Event) -> Card | None:
+    """Return the card of a message that came in or of one's state, or of a call; `None` for the rest."""
+    said = Part(event.data)
+    kind, sender, receiver = event.type.partition(".")[2], said.text("From"), said.text("To")
+    if kind not in ("message", "call") or not (sender or receiver):
+        return None
+    state = said.text("MessageStatus") or said.text("CallStatus") or said.text("SmsStatus")
+    came_in = said.text("Direction").startswith("inbound") or (kind == "message" and state in ("", "received"))
+    whom = f"from {sender}" if came_in and sender else f"to {receiver}" if receiver else f"from {sender}"
+    media = said.text("NumMedia")
+    return Card(
+        title=phrase(kind.capitalize(), whom, "" if state == "received" else spaced(state)),
+        subtitle=event.source,
+        text=said.text("Body"),
+        rows=rows(
+            ("From", sender if not came_in else ""),
+            ("To", receiver if came_in else ""),
+            ("Attached", counted(int(media), "file") if media in DIGITS and media != "0" else ""),
+            ("Took", f"{said.text('CallDuration')} s" if said.text("CallDuration") else ""),
+            ("Error", phrase(said.text("ErrorCode"), said.text("ErrorMessage"))),
+        ),
+        tone=tone_of(state, good=("delivered", "completed"), warning=("no-answer", "busy"), bad=FAILED),
+        thread=thread_of(event),
+    )
 
 
 PROVIDER: type[Provider] = Twilio

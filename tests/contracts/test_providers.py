@@ -295,7 +295,7 @@ def test_odd_headers_are_only_refused(case: Case, data: st.DataObject) -> None:
 def test_odd_contents_are_only_unreadable(case: Case, data: st.DataObject) -> None:
     """Whatever a genuine sender means by its values, they can be stored or are said to be unreadable."""
     genuine = case.request
-    shuffled = _with_odd_members(decode(genuine.content_type, genuine.body), data)
+    shuffled = odd_members(decode(genuine.content_type, genuine.body), data)
     named = {
         name: value if name == case.proven else data.draw(st.just(value) | HEADER)
         for name, value in genuine.headers.items()
@@ -317,12 +317,12 @@ def _encoded(case: Case, value: Any) -> bytes:
     return json.dumps(value).encode() if case.kind in ("sns", "cloudevents") else case.request.body
 
 
-def _with_odd_members(value: Any, data: st.DataObject) -> Any:
+def odd_members(value: Any, data: st.DataObject) -> Any:
     """Return the JSON value with some of its parts replaced by anything at all."""
     if data.draw(st.integers(0, 5)) == 0:
         return data.draw(JSON)
     if isinstance(value, dict):
-        return {name: _with_odd_members(inner, data) for name, inner in value.items()}
+        return {name: odd_members(inner, data) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_with_odd_members(inner, data) for inner in value]
+        return [odd_members(inner, data) for inner in value]
     return value

@@ -3,8 +3,11 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
+from relay.domain.card import Card
+from relay.domain.event import Event
 from relay.domain.inbound import Inbound, Provider, Reading, SignedOptions, SourceOptions, member
 from relay.errors import Unreadable
+from relay.inbound.github.news import card_of
 from relay.signing import hex_digest, require
 
 SIGNATURE = "x-hub-signature-256"
@@ -38,6 +41,11 @@ class GitHub(Provider):
         if not name:
             raise Unreadable(f"the header {EVENT} is missing")
         return Reading(type=f"{self.kind}.{name}", dedupe=request.headers.get(DELIVERY) or None, subject=_subject(data))
+
+    @staticmethod
+    def card(event: Event) -> Card | None:
+        """Return what is worth reading of the event."""
+        return card_of(event)
 
 
 def _subject(data: Any) -> str | None:

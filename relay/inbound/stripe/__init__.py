@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
+from relay.domain.card import Card
+from relay.domain.event import Event
 from relay.domain.inbound import (
     Inbound,
     Provider,
@@ -14,6 +16,7 @@ from relay.domain.inbound import (
     member,
 )
 from relay.errors import BadSignature
+from relay.inbound.stripe.news import card_of
 from relay.signing import hex_digest, require, require_timely
 
 SIGNATURE = "stripe-signature"
@@ -54,6 +57,11 @@ class Stripe(Provider):
             subject=first_text(member(data, "data", "object"), "id"),
             occurred_at=epoch(member(data, "created")),
         )
+
+    @staticmethod
+    def card(event: Event) -> Card | None:
+        """Return what is worth reading of the event."""
+        return card_of(event)
 
 
 PROVIDER: type[Provider] = Stripe

@@ -3,9 +3,12 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
+from relay.domain.card import Card
+from relay.domain.event import Event
 from relay.domain.inbound import IDEMPOTENCY_KEY, Inbound, Provider, Reading, SourceOptions, first_text, member
 from relay.domain.standard import PREFIX, StandardOptions, require_signed
 from relay.errors import Unreadable
+from relay.inbound.gitlab.news import card_of
 from relay.signing import require
 
 SHOWN = "x-gitlab-token"
@@ -62,6 +65,11 @@ class GitLab(Provider):
             dedupe=dedupe or request.headers.get(IDEMPOTENCY_KEY) or None,
             subject=_subject(kind, data),
         )
+
+    @staticmethod
+    def card(event: Event) -> Card | None:
+        """Return what is worth reading of the event."""
+        return card_of(event)
 
 
 def _subject(kind: str | None, data: Any) -> str | None:
