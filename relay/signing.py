@@ -6,10 +6,11 @@ from base64 import b64decode, b64encode
 from binascii import Error as BinasciiError
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 
 import requests
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from relay.errors import BadSignature
 
@@ -78,14 +79,55 @@ def standard_key(secret: str) -> bytes:
     return key
 
 
+def standard_content(message_id: str, timestamp: str, body: bytes) -> bytes:
+    """Return what the Standard Webhooks specification signs."""
+    return b".".join((message_id.encode(), timestamp.encode(), body))
+
+
 def standard_signature(key: bytes, message_id: str, timestamp: str, body: bytes) -> str:
     """Return the `v1` signature of the Standard Webhooks specification, with its version."""
-    content = b".".join((message_id.encode(), timestamp.encode(), body))
+    return _hmac_signature(key, standard_content(message_id, timestamp, body))
+
+
+def _hmac_signature(key: bytes, content: bytes) -> str:
     return "v1," + b64encode(digest(key, content)).decode()
 
 
 PUBLIC_KEY = "whpk_"
 """How a Standard Webhooks public key begins: what it verifies are `v1a` signatures."""
+
+PRIVATE_KEY = "whsk_"
+"""How the private key begins that makes them."""
+
+_SEED = 32
+
+Sign = Callable[[bytes], str]
+"""Signs `standard_content`; returns the signature with its version."""
+
+
+def standard_signer(secret: str) -> Sign:
+    """Return what signs with a secret: `whsec_` makes `v1` signatures, the private key `whsk_` makes `v1a`.
+
+    Raises `ValueError` when it is neither.
+    """
+    if secret.startswith(PUBLIC_KEY):
+        raise ValueError(f"a public key cannot sign: the private one begins with `{PRIVATE_KEY}`")
+    if not secret.startswith(PRIVATE_KEY):
+        return partial(_hmac_signature, standard_key(secret))
+    private = standard_private_key(secret)
+    return lambda content: "v1a," + b64encode(private.sign(content)).decode()
+
+
+def standard_private_key(key: str) -> Ed25519PrivateKey:
+    """Return what `whsk_` and base64 stand for: a seed, alone or with its public key. Raises `ValueError`."""
+    try:
+        raw = b64decode(key.removeprefix(PRIVATE_KEY), validate=True)
+        private = Ed25519PrivateKey.from_private_bytes(raw[:_SEED])
+    except (BinasciiError, ValueError):
+        raise ValueError("a private key is `whsk_` and the base64 of 32 or 64 bytes") from None
+    if raw[_SEED:] not in (b"", private.public_key().public_bytes_raw()):
+        raise ValueError("the second half of the private key is not its public key")
+    return private
 
 
 def standard_public_key(key: str) -> Ed25519PublicKey:
@@ -114,7 +156,7 @@ def require_standard(
     found = False
     for secret in secrets:
         if secret.startswith(PUBLIC_KEY):
-            content = b".".join((message_id.encode(), timestamp.encode(), body))
+            content = standard_content(message_id, timestamp, body)
             found |= _any_signed(standard_public_key(secret), content, signatures)
         else:
             found |= matches([standard_signature(standard_key(secret), message_id, timestamp, body)], signatures)
@@ -139,21 +181,20 @@ def _signed(key: Ed25519PublicKey, content: bytes, text: str) -> bool:
 
 
 class StandardWebhooks(requests.auth.AuthBase):
-    """Names, dates and (with keys) signs a request as Standard Webhooks asks; during rotation, with every key."""
+    """Names, dates and (with secrets) signs a request as Standard Webhooks asks; during rotation, with each of them."""
 
-    def __init__(self, message_id: str, timestamp: int, keys: Iterable[bytes] = ()) -> None:
+    def __init__(self, message_id: str, timestamp: int, signers: Sequence[Sign] = ()) -> None:
         self._id = message_id
         self._timestamp = str(timestamp)
-        self._keys = tuple(keys)
+        self._signers = signers
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Return the request with its headers set; its body must stand, for it is what is signed."""
-        body = request.body or b""
-        raw = body.encode() if isinstance(body, str) else body
         request.headers["webhook-id"] = self._id
         request.headers["webhook-timestamp"] = self._timestamp
-        if self._keys:
-            request.headers["webhook-signature"] = " ".join(
-                standard_signature(key, self._id, self._timestamp, raw) for key in self._keys
-            )
+        if self._signers:
+            body = request.body or b""
+            raw = body.encode() if isinstance(body, str) else body
+            content = standard_content(self._id, self._timestamp, raw)
+            request.headers["webhook-signature"] = " ".join(sign(content) for sign in self._signers)
         return request

@@ -10,9 +10,11 @@ from starlette.applications import Starlette
 
 from relay import config, log, plugins
 from relay.domain.database import Database as DatabaseSpec
+from relay.outbound.carrier import Carrier
 from relay.outbound.fetch import Fetcher
 from relay.outbound.guard import Guard
 from relay.outbound.pacing import Pacing
+from relay.outbound.tokens import Tokens
 from relay.outbound.transport import Transport
 from relay.pipeline.accept import Accept
 from relay.pipeline.alarms import Alarms
@@ -168,14 +170,19 @@ class Relay:
         """What shows, pauses and resumes targets."""
         return Targets(self.configuration, self.deliveries, self.health, self.nudges)
 
-    def transport(self) -> Transport:
+    @cached_property
+    def tokens(self) -> Tokens:
+        """The access tokens of this process."""
+        return Tokens()
+
+    def transport(self) -> Carrier:
         """Return this thread's transport; one that a failed drain left requests in is replaced."""
-        known: Transport | None = getattr(self._of_thread, "transport", None)
+        known: Carrier | None = getattr(self._of_thread, "transport", None)
         if known is not None and known.in_flight:
             known.close()
             known = None
         if known is None:
-            known = self._of_thread.transport = Transport(self.guard)
+            known = self._of_thread.transport = Carrier(Transport(self.guard), self.tokens)
         return known
 
     def web(self) -> Starlette:

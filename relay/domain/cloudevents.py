@@ -20,7 +20,8 @@ _EXTENSION = re.compile(r"[a-z0-9]{1,64}")
 _LINE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _URI = ":/?#[]@!$&'()*+,;=-._~%"
 # HTTP protocol binding 1.0.2, section 3.1.3.2: printable ASCII stays, but for space, double quote and percent.
-_HEADER = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
+HEADER_SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
+"""Characters that a header of an event holds as they are; all others are percent-encoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +154,4 @@ def _is_json(content_type: str) -> bool:
 
 
 def _header_value(value: Any) -> str:
-    return quote(value if isinstance(value, str) else json.dumps(value), safe=_HEADER, errors="replace")
+    return quote(value if isinstance(value, str) else json.dumps(value), safe=HEADER_SAFE, errors="replace")

@@ -1,13 +1,14 @@
-"""Senders that sign nothing and show a password instead: it proves who sends, not that the body is unchanged."""
+"""Names and passwords. A sender that signs nothing and shows one proves who sends, not that the body is unchanged."""
 
 from base64 import b64encode
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from relay.domain.inbound import Inbound, SignedOptions
 from relay.errors import BadSignature
+from relay.secrets import SecretText
 from relay.signing import require
 
 AUTHORIZATION = "authorization"
@@ -22,6 +23,21 @@ def _without_colon(name: str) -> str:
 
 
 Username = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_without_colon)]
+
+
+class Basic(BaseModel):
+    """A user's name and password, as HTTP and SMTP know them."""
+
+    # A rejected value may be the password: it must not come back in the error's words.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    user: Username
+    password: SecretText
+
+    @property
+    def credentials(self) -> str:
+        """Both as a `Basic` header has them (RFC 7617): they can be read from it."""
+        return b64encode(f"{self.user}:{self.password.get_secret_value()}".encode()).decode()
 
 
 class CredentialOptions(SignedOptions):

@@ -1,10 +1,10 @@
 """What a target kind sees of a delivery, and what it says of the reply. It opens no socket."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from relay.domain.card import Card, event_card
 from relay.domain.durations import Duration, Rate
@@ -46,7 +46,8 @@ class Message:
     shows the `card` in its own way: `told` if the event's provider knows how to tell it, else that of any event.
     `thread` groups messages in a conversation. `link` leads to the event in the relay, if known. `notice` says which of
     the route's templates failed, and is shown beside the news. `earlier` counts the attempts made before the delivery
-    was last replayed: the same for each try of one sending.
+    was last replayed: the same for each try of one sending. `former` holds signing secrets that were replaced so lately
+    that they go on signing beside the present ones.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Message:
     notice: str | None = None
     earlier: int = 0
     told: Card | None = None
+    former: tuple[str, ...] = ()
 
     @property
     def card(self) -> Card:
@@ -65,9 +67,27 @@ class Message:
         return self.told or event_card(self.event)
 
 
+OVERLAP = timedelta(hours=24)
+"""How long a signing secret that was replaced goes on signing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """A signing secret that was replaced, and when."""
+
+    secret: SecretStr
+    replaced_at: datetime
+
+    def signs(self, at: datetime) -> bool:
+        """Say whether it still signs at this moment."""
+        return at < self.replaced_at + OVERLAP
+
+
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The target took it."""
+    """The target took it. `reason` says what went amiss all the same, such as one recipient of several refused."""
+
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

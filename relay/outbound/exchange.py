@@ -11,6 +11,7 @@ import pycurl
 import requests
 
 from relay import __version__
+from relay.domain.tls import Tls
 from relay.outbound import failures
 from relay.outbound.failures import Failure
 from relay.outbound.guard import Guard
@@ -37,9 +38,12 @@ class Limits:
 
 
 class Exchange:
-    """A request and its reply on one easy handle. `head` and `body` gather what comes back."""
+    """A request and its reply on one easy handle. `head` and `body` gather what comes back.
 
-    def __init__(self, guard: Guard, limits: Limits) -> None:
+    `usual` says that the handle fits any other request: one with a TLS of its own fits none.
+    """
+
+    def __init__(self, guard: Guard, limits: Limits, tls: Tls | None = None) -> None:
         self.key: Any = None
         self.curl = pycurl.Curl()
         self._guard = guard
@@ -52,6 +56,9 @@ class Exchange:
         self._head: list[bytes] = []
         self._body: list[bytes] = []
         self._set_up(limits)
+        self.usual = tls is None
+        if tls is not None:
+            self._secure(tls)
 
     def _set_up(self, limits: Limits) -> None:
         """Set what never changes."""
@@ -68,6 +75,17 @@ class Exchange:
         # A list's own append: no Python runs for each line and block.
         curl.setopt(pycurl.HEADERFUNCTION, self._head.append)
         curl.setopt(pycurl.WRITEFUNCTION, self._body.append)
+
+    def _secure(self, tls: Tls) -> None:
+        """Show a certificate of the relay's own, and trust one authority alone. Connections are shared accordingly."""
+        wanted = (
+            (pycurl.SSLCERT_BLOB, tls.certificate),
+            (pycurl.SSLKEY_BLOB, tls.key),
+            (pycurl.CAINFO_BLOB, tls.authority),
+        )
+        for option, content in wanted:
+            if content:
+                self.curl.setopt(option, content)
 
     def load(self, key: Any, request: requests.PreparedRequest, timeout: float) -> Failure | None:
         """Make the handle ready to send this request, within `timeout` seconds; return why it cannot be sent."""

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     BLOCKED = "blocked"
     PROTOCOL = "protocol"
     NETWORK = "network"
+    AUTH = "auth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,11 @@ def blocked(address: str) -> Failure:
 def timed_out(timeout: float, *, connected: bool) -> Failure:
     """Return the failure of a request that took longer than `timeout` seconds."""
     return Failure(Kind.TIMEOUT, f"no {'complete response' if connected else 'connection'} within {timeout:g} s")
+
+
+def unauthorised(reason: str) -> Failure:
+    """Return the failure of a request for which there is no access token."""
+    return Failure(Kind.AUTH, f"no access token: {reason}")
 
 
 def malformed(reason: str) -> Failure:

@@ -12,6 +12,7 @@ import requests
 from relay import log
 from relay.domain.rate import Gcra
 from relay.errors import Unfetched
+from relay.outbound.carrier import Carrier
 from relay.outbound.transport import Transport
 
 _log = log.get(__name__)
@@ -43,7 +44,9 @@ class _Copy:
 class Fetcher:
     """Fetches one document at a time. May be shared by threads."""
 
-    def __init__(self, transport: Callable[[], Transport], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, transport: Callable[[], Transport | Carrier], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._transport = transport
         self._clock = clock
         self._copies: OrderedDict[str, _Copy] = OrderedDict()

@@ -26,7 +26,11 @@ class CurlResponse(requests.Response):
         self.status_code = status
         self.elapsed = timedelta(seconds=seconds)
         self._head = head
-        self._content = content
+        self._content: bytes = content
+
+    def hide(self, secret: str) -> None:
+        """Take a secret out of the body: what a receiver echoes is stored."""
+        self._content = self._content.replace(secret.encode(), b"[secret]")
 
     def __getattr__(self, name: str) -> Any:
         match name:

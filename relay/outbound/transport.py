@@ -8,6 +8,7 @@ from typing import Any
 import pycurl
 import requests
 
+from relay.domain.tls import Tls
 from relay.outbound import failures
 from relay.outbound.exchange import Exchange, Limits
 from relay.outbound.failures import Failure
@@ -22,11 +23,15 @@ KEPT_HANDLES = 256
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A request to send; `key` comes back with its reply. `timeout` is in seconds, for everything."""
+    """A request to send; `key` comes back with its reply. `timeout` is in seconds, for everything.
+
+    `tls` is what its connection is made with, where that is not the usual.
+    """
 
     key: Any
     request: requests.PreparedRequest
     timeout: float
+    tls: Tls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +74,11 @@ class Transport:
         except (requests.RequestException, ValueError) as error:
             self._refuse(key, failures.malformed(f"the request is malformed: {type(error).__name__}"))
         else:
-            self.start(Outgoing(key, prepared, timeout))
+            self.start(Outgoing(key, prepared, timeout, getattr(request, "tls", None)))
 
     def start(self, outgoing: Outgoing) -> None:
         """Start a request; its reply comes out of `poll`, whatever is wrong with it."""
-        exchange = self._idle.pop() if self._idle else Exchange(self._guard, self._limits)
+        exchange = self._exchange(outgoing.tls)
         failure = exchange.load(outgoing.key, outgoing.request, outgoing.timeout)
         if failure is not None:
             exchange.curl.close()
@@ -149,8 +154,13 @@ class Transport:
         self.in_flight -= 1
         return self._busy.pop(curl)
 
+    def _exchange(self, tls: Tls | None) -> Exchange:
+        if tls is not None:
+            return Exchange(self._guard, self._limits, tls)
+        return self._idle.pop() if self._idle else Exchange(self._guard, self._limits)
+
     def _keep(self, exchange: Exchange) -> None:
-        if len(self._idle) < KEPT_HANDLES:
+        if exchange.usual and len(self._idle) < KEPT_HANDLES:
             self._idle.append(exchange)
         else:
             exchange.curl.close()

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from relay import log
 from relay.domain.delivery import Attempt, Claimed, Lane, Verdict, webhook_id
 from relay.domain.target import Refused, TryLater
+from relay.domain.templates import TemplateFailed
 from relay.errors import StoreUnavailable
 from relay.pipeline.breakers import Breakers
-from relay.pipeline.judging import conclude, judge
+from relay.pipeline.judging import conclude, judge, unmade
 from relay.pipeline.live import Following, Live, LiveTarget
 from relay.pipeline.ports import DeliveryStore, Nudge, Pacer, Reply, Transport
 from relay.pipeline.recording import Recorder
@@ -194,7 +195,8 @@ class _Drain:
         try:
             identity = webhook_id(event.id, claimed.target)
             route, told = latest.router.named(claimed.route), latest.told(event, live.target)
-            message = compose(route, event, live.target, identity, at, claimed.attempts - claimed.tries, told)
+            earlier, former = claimed.attempts - claimed.tries, live.signing(at)
+            message = compose(route, event, live.target, identity, at, earlier, told, former)
             request = live.target.render(message)
             # Every kind's, so that any receiver can tell a repeat; a kind that signs sets the same ones.
             stamps = {"webhook-id": identity, "webhook-timestamp": str(int(at.timestamp()))}
@@ -208,9 +210,10 @@ class _Drain:
 
     def _fault(self, claimed: Claimed, live: LiveTarget, at: datetime, error: Exception) -> None:
         """Record the relay's own fault: told apart from the target's, tried again after the same delays."""
-        _log.exception("delivery.fault", delivery=claimed.id, target=claimed.target)
-        reason = f"the relay could not make the request: {type(error).__name__}"
-        attempt = Attempt(claimed.id, claimed.attempts + 1, at, 0.0, "internal", error=reason)
+        if not isinstance(error, TemplateFailed):
+            _log.exception("delivery.fault", delivery=claimed.id, target=claimed.target)
+        outcome, reason = unmade(error, live)
+        attempt = Attempt(claimed.id, claimed.attempts + 1, at, 0.0, outcome, error=reason)
         self._keep(conclude(claimed, live, attempt, TryLater(reason), datetime.now(UTC), random.uniform(-1, 1)))  # noqa: S311
 
     def _finish(self, reply: Reply) -> None:

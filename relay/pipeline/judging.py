@@ -7,6 +7,7 @@ from typing import assert_never
 from relay.domain.delivery import Attempt, Claimed, State, Verdict
 from relay.domain.retry import next_attempt
 from relay.domain.target import Delivered, Outcome, Refused, TryLater
+from relay.domain.templates import TemplateFailed
 from relay.pipeline.live import LiveTarget
 from relay.pipeline.ports import Reply
 
@@ -53,6 +54,13 @@ def conclude(
             return Verdict(claimed, attempt, State.PENDING if gone else State.DEAD, now)
         case never:
             assert_never(never)
+
+
+def unmade(error: Exception, live: LiveTarget) -> tuple[str, str]:
+    """Return the outcome, in a word and in words, of a request that could not be made."""
+    if isinstance(error, TemplateFailed):
+        return "template", show(f"the target's template failed: {error}", live.secrets)
+    return "internal", f"the relay could not make the request: {type(error).__name__}"
 
 
 def _outcome(reply: Reply, live: LiveTarget, now: datetime) -> tuple[Outcome, str]:

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Lock
 from typing import Any
 from urllib.parse import unquote
@@ -13,11 +14,12 @@ from pydantic import BaseModel, SecretStr
 from relay import log
 from relay.domain.card import Card
 from relay.domain.configuration import Configuration
+from relay.domain.credentials import Basic
 from relay.domain.database import Database
 from relay.domain.event import Event
 from relay.domain.inbound import Provider, SourceOptions
 from relay.domain.rate import Gcra
-from relay.domain.target import Target, TargetOptions
+from relay.domain.target import Former, Target, TargetOptions
 from relay.errors import InvalidConfiguration, StoreUnavailable
 from relay.pipeline.conditions import Identity
 from relay.pipeline.ports import ConfigurationReader, Stored
@@ -45,12 +47,22 @@ class LiveSource:
 
 @dataclass(frozen=True, slots=True)
 class LiveTarget:
-    """A target, ready to render. `secrets` are what no log, error or stored response may show."""
+    """A target, ready to render. `secrets` are what no log, error or stored response may show.
+
+    `former` are the signing secrets that were replaced; `signing` tells those that still sign.
+    """
 
     options: TargetOptions
     target: Target
     secrets: tuple[str, ...]
     paused: str | None
+    former: tuple[Former, ...] = ()
+
+    def signing(self, at: datetime) -> tuple[str, ...]:
+        """Return the replaced secrets that sign at this moment beside the present ones."""
+        if not self.former:
+            return ()
+        return tuple(one.secret.get_secret_value() for one in self.former if one.signs(at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +83,24 @@ class Live:
 
 def compile_configuration(configuration: Configuration, plugins: Plugins, stored: Stored | None = None) -> Live:
     """Return a configuration ready for use. Raises `InvalidConfiguration` for what does not compile."""
-    paused = stored.paused if stored else {}
     return Live(
         version=stored.version if stored else 0,
         sources={options.name: compile_source(options, plugins) for options in configuration.sources},
-        targets={
-            options.name: LiveTarget(
-                options, plugins.targets[options.kind](options), tuple(secrets_in(options)), paused.get(options.name)
-            )
-            for options in configuration.targets
-        },
+        targets={options.name: compile_target(options, plugins, stored) for options in configuration.targets},
         databases=configuration.databases,
         router=Router([compile_route(route) for route in configuration.routes]),
+    )
+
+
+def compile_target(options: TargetOptions, plugins: Plugins, stored: Stored | None) -> LiveTarget:
+    """Return a target ready for use, as paused and with the former secrets that are stored."""
+    former = stored.former.get(options.name, ()) if stored else ()
+    return LiveTarget(
+        options=options,
+        target=plugins.targets[options.kind](options),
+        secrets=tuple(dict.fromkeys(secrets_in((options, *(one.secret for one in former))))),
+        paused=stored.paused.get(options.name) if stored else None,
+        former=former,
     )
 
 
@@ -104,6 +122,9 @@ def secrets_in(value: Any) -> Iterator[str]:
     match value:
         case SecretStr():
             yield from (part for part in _parts(value.get_secret_value()) if len(part) > 3)
+        case Basic():
+            yield value.credentials
+            yield from secrets_in(value.password)
         case BaseModel():
             for name in type(value).model_fields:
                 yield from secrets_in(getattr(value, name))
@@ -126,7 +147,7 @@ def _parts(secret: str) -> Iterator[str]:
         yield from map(unquote, (*values, *segments))
     else:
         yield from (part for part in _BREAKS.split(secret) if len(part) >= 8)
-        yield secret.removeprefix("whsec_")
+        yield secret.removeprefix("whsec_").removeprefix("whsk_")
 
 
 class Following:

@@ -13,6 +13,7 @@ from relay.domain.configuration import Configuration
 from relay.domain.delivery import Claimed, Delivery, Lane, Verdict
 from relay.domain.event import Event
 from relay.domain.replay import Replay, Started
+from relay.domain.target import Former
 
 
 class EventStore(Protocol):
@@ -103,6 +104,10 @@ class Stored(Protocol):
         """Why some targets are paused, by name."""
 
     @property
+    def former(self) -> Mapping[str, tuple[Former, ...]]:
+        """The signing secrets that were replaced lately, by target."""
+
+    @property
     def aging(self) -> bool:
         """Whether some of it is sealed with a key that is not the newest."""
 
@@ -164,7 +169,7 @@ class Failure(Protocol):
 
     @property
     def kind(self) -> str:
-        """One word: dns, refused, reset, tls, timeout, too_large, blocked, protocol or network."""
+        """One word: dns, refused, reset, tls, timeout, too_large, blocked, protocol, network or auth."""
 
     @property
     def reason(self) -> str:

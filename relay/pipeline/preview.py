@@ -8,8 +8,9 @@ import requests
 
 from relay.domain.delivery import Attempt, Claimed, webhook_id
 from relay.domain.event import Event
+from relay.domain.templates import TemplateFailed
 from relay.errors import NotFound
-from relay.pipeline.judging import judge, show
+from relay.pipeline.judging import judge, show, unmade
 from relay.pipeline.live import Live
 from relay.pipeline.ports import Transport
 from relay.pipeline.rendering import CompiledRoute, compose
@@ -43,9 +44,15 @@ def send_test(live: Live, name: str, event: Event, text: str | None, transport: 
         raise NotFound(f"there is no target {name}", hint="`relay apply` adds it")
     target = live.targets[name]
     at = datetime.now(UTC)
-    message = replace(compose(None, event, target.target, webhook_id(event.id, name), at), text=text)
+    composed = compose(None, event, target.target, webhook_id(event.id, name), at, former=target.signing(at))
+    message = replace(composed, text=text)
+    try:
+        request = target.target.render(message)
+    except TemplateFailed as error:
+        outcome, reason = unmade(error, target)
+        return Attempt(event.id, 1, at, 0.0, outcome, error=reason)
     mover = transport()
-    mover.send(event.id, target.target.render(message), target.options.timeout)
+    mover.send(event.id, request, target.options.timeout)
     (reply,) = mover.poll(target.options.timeout + _MARGIN)
     claimed = Claimed(id=event.id, event=event, route="", target=name, attempts=0, tries=0, lease="")
     verdict, _ = judge(reply, claimed, target, at, datetime.now(UTC), 0.0)
@@ -55,8 +62,12 @@ def send_test(live: Live, name: str, event: Event, text: str | None, transport: 
 def _preview(live: Live, name: str, route: CompiledRoute, event: Event) -> Preview:
     target = live.targets[name]
     told, identity = live.told(event, target.target), webhook_id(event.id, name)
-    message = compose(route, event, target.target, identity, datetime.now(UTC), told=told)
-    request = target.target.render(message)
+    now = datetime.now(UTC)
+    message = compose(route, event, target.target, identity, now, told=told, former=target.signing(now))
+    try:
+        request = target.target.render(message)
+    except TemplateFailed as error:
+        return Preview(name, route.route.name, "", {}, unmade(error, target)[1])
     prepared = requests.Request(
         request.method, "http://target/", headers=request.headers, data=request.data, auth=request.auth
     ).prepare()

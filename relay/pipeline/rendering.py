@@ -75,14 +75,16 @@ def compose(
     sent_at: datetime,
     earlier: int = 0,
     told: Card | None = None,
+    former: tuple[str, ...] = (),
 ) -> Message:
     """Return the message that tells `target` of the event; `message_id` is its `webhook-id`.
 
-    `told` is what the event's provider makes of it. A template that fails costs the words, not the news: the card
-    tells the event, with a notice. So it does when the route is there no more (`None`).
+    `told` is what the event's provider makes of it, `former` the replaced secrets that still sign. A template that
+    fails costs the words, not the news: the card tells the event, with a notice. So it does when the route is there no
+    more (`None`).
     """
     if not target.words:
-        return Message(message_id, event, sent_at, earlier=earlier)
+        return Message(message_id, event, sent_at, earlier=earlier, former=former)
     text, thread, failures = None, None, []
     if route is not None:
         try:
@@ -96,4 +98,4 @@ def compose(
     if thread is None:
         thread = told.thread if told else default_thread(event)
     notice = " ".join(failures) or None
-    return Message(message_id, event, sent_at, text=text, thread=thread, notice=notice, earlier=earlier, told=told)
+    return Message(message_id, event, sent_at, text, thread, None, notice, earlier, told, former)

@@ -14,13 +14,14 @@ from relay.domain.database import Database as DatabaseSpec
 from relay.domain.delivery import State
 from relay.domain.inbound import Provider
 from relay.domain.route import Route
-from relay.domain.target import Target
+from relay.domain.target import Former, Target, TargetOptions
 from relay.errors import InvalidConfiguration
 from relay.secrets import REVEAL, Sealer
 from relay.store import tables
 from relay.store.batch import insert_of
 from relay.store.database import Database
 from relay.store.deliveries import TARGET_REMOVED
+from relay.store.rotation import retired_by, unseal
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _Kind = TypeVar("_Kind")
@@ -40,7 +41,7 @@ class Kinds(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A configuration with its version, and why some of its targets are paused, by name.
+    """A configuration with its version, why some of its targets are paused, and their former secrets, by name.
 
     `aging` says that some of it is sealed with a key that is not the newest: applied again, it no longer is.
     """
@@ -48,6 +49,7 @@ class Stored:
     version: int
     configuration: Configuration
     paused: Mapping[str, str]
+    former: Mapping[str, tuple[Former, ...]]
     aging: bool = False
 
 
@@ -68,12 +70,14 @@ class ConfigurationStore:
         """Return what is stored. Raises `InvalidConfiguration` when a secret key or a plug-in is missing."""
         with self._database.reading() as connection:
             version = connection.scalar(select(tables.configuration.c.version)) or 0
-            return Stored(version, self._read(connection), _paused(connection), self._aging(connection))
+            former, aging = self._former(connection), self._aging(connection)
+            return Stored(version, self._read(connection), _paused(connection), former, aging)
 
     def replace(self, wanted: Configuration, now: datetime) -> int:
         """Make `wanted` the configuration, in one transaction, and return its version.
 
-        A target that stays keeps its pause. What waits for one that goes is cancelled.
+        A target that stays keeps its pause, and signs with replaced secrets for a while. What waits for one that goes
+        is cancelled.
         """
         with self._database.writing() as connection:
             # First, for its row lock: whoever applies at the same time waits here.
@@ -81,10 +85,10 @@ class ConfigurationStore:
             for table, items, sealed in (
                 (tables.sources, wanted.sources, True),
                 (tables.databases, wanted.databases, True),
-                (tables.targets, wanted.targets, True),
                 (tables.routes, wanted.routes, False),
             ):
                 self._write(connection, table, items, sealed=sealed)
+            self._write_targets(connection, wanted.targets, now)
             gone = tables.deliveries.c.target.not_in([target.name for target in wanted.targets])
             waiting = tables.deliveries.c.state == State.PENDING
             connection.execute(
@@ -124,12 +128,27 @@ class ConfigurationStore:
             routes=tuple(_valid(Route, spec) for spec in self._specs(connection, tables.routes, sealed=False)),
         )
 
+    def _former(self, connection: Connection) -> dict[str, tuple[Former, ...]]:
+        kept = tables.targets.c.former
+        found = connection.execute(select(tables.targets.c.name, kept).where(kept.is_not(None)))
+        return {row.name: unseal(row.former, self._sealer()) for row in found}
+
+    def _write_targets(self, connection: Connection, items: Sequence[TargetOptions], now: datetime) -> None:
+        table = tables.targets
+        stored = {row.name: (row.spec, row.former) for row in connection.execute(select(table))}
+        self._write(connection, table, items, sealed=True)
+        for item in items:
+            former = retired_by(stored.get(item.name), item.model_dump(context=REVEAL), self._sealer(), now)
+            if former is not None or stored.get(item.name, ("", None))[1] is not None:
+                connection.execute(update(table).where(table.c.name == item.name).values(former=former))
+
     def _aging(self, connection: Connection) -> bool:
         sealed = [
             spec
             for table in (tables.sources, tables.databases, tables.targets)
             for spec in connection.scalars(select(table.c.spec))
         ]
+        sealed += connection.scalars(select(tables.targets.c.former).where(tables.targets.c.former.is_not(None)))
         return bool(sealed) and not all(map(self._sealer().is_newest, sealed))
 
     def _specs(self, connection: Connection, table: Table, *, sealed: bool) -> list[dict[str, Any]]:

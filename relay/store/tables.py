@@ -173,7 +173,13 @@ def _configured(name: str, *columns: Column[object]) -> Table:
 # The specifications of these three hold secrets: they are sealed as a whole.
 sources = _configured("sources")
 databases = _configured("databases")
-targets = _configured("targets", Column("paused_at", Moment), Column("paused_reason", Text))
+targets = _configured(
+    "targets",
+    Column("paused_at", Moment),
+    Column("paused_reason", Text),
+    # Signing secrets that were replaced, sealed too.
+    Column("former", Text),
+)
 routes = _configured("routes")
 
 configuration = Table(

@@ -94,7 +94,8 @@ def in_words(outcome: Outcome) -> str:
 
 def hidden(case: Case) -> list[str]:
     """What of the fixture's options must never be seen."""
-    return [text for text in ("hidden-key", "hidden-token") if text in case.spec["options"]["url"]]
+    options = json.dumps(case.spec["options"])
+    return [text for text in ("hidden-key", "hidden-token") if text in options]
 
 
 def test_every_kind_has_fixtures() -> None:

@@ -15,6 +15,13 @@ from tests.support.processes import HOST
 
 def write_certificate(directory: Path) -> Path:
     """Write key and certificate for the loopback interface to one PEM file and return its path."""
+    path = directory / "certificate.pem"
+    path.write_text(pem())
+    return path
+
+
+def pem() -> str:
+    """Return a new key and its certificate for the loopback interface, in PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -31,8 +38,5 @@ def write_certificate(directory: Path) -> Path:
         )
         .sign(key, hashes.SHA256())
     )
-    path = directory / "certificate.pem"
-    path.write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
-    )
-    return path
+    written = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return (written + certificate.public_bytes(Encoding.PEM)).decode()

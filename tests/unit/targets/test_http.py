@@ -1,23 +1,31 @@
 """The http target: what it sends, in every format, and which options it refuses."""
 
+import html
 import json
 from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import requests
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from relay.domain.event import Event
 from relay.domain.target import Message
-from relay.signing import standard_key, standard_signature
+from relay.domain.templates import TemplateFailed
+from relay.errors import BadSignature
+from relay.signing import require_standard, standard_key, standard_signature
 from relay.targets.http import TARGET, HttpOptions
+from tests.support.certificates import pem
 
 AT = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 KEYS = ["whsec_" + b64encode(bytes([number]) * 24).decode() for number in (1, 2)]
+PEM, OTHER_PEM = pem(), pem()
+CLIENT = {"token_url": "https://id.example.com/token", "client_id": "relay", "client_secret": "x-secret"}
 URL = "https://billing.example.com/hooks?key=hidden"
 
 
@@ -122,6 +130,28 @@ def test_without_a_secret_there_is_an_id_and_no_signature() -> None:
         ({"headers": {"a": "x-secret\r\nb: c"}}, "one line of printable ASCII"),
         ({"headers": {"a": "x-secret", "A": "x"}}, "named twice"),
         ({"method": "TRACE"}, "'POST'"),
+        ({"method": "GET", "body": "{{ data }}"}, "a GET has no body"),
+        ({"body": "{{ x-secret"}, "line 1"),
+        ({"body": "{{ nothing }}"}, "unknown name nothing"),
+        ({"body": "{{ data }}", "format": "raw"}, "exclude one another"),
+        ({"content_type": "text/plain"}, "that of a body"),
+        ({"body": "x", "content_type": "text/plain\r\nx: x-secret"}, "one line"),
+        ({"headers": {"a": "{{ x-secret"}}, "the header a is a template"),
+        ({"bearer": "x-secret\n"}, "one line"),
+        ({"bearer": "x-secret", "basic": {"user": "ana", "password": "x-secret"}}, "basic and bearer exclude"),
+        ({"bearer": "x-secret", "headers": {"Authorization": "x-secret"}}, "headers.authorization exclude"),
+        ({"basic": {"user": "a:b", "password": "x-secret"}}, "no colon"),
+        ({"basic": {"user": "ana"}}, "Field required"),
+        ({"oauth2": {"token_url": "ftp://x-secret", "client_id": "a", "client_secret": "x-secret"}}, "http://"),
+        ({"oauth2": {**CLIENT, "client_auth": "x-secret"}}, "'basic'"),
+        ({"secret": "whsk_x-secret"}, "base64"),
+        ({"secret": "whsk_" + b64encode(bytes(64)).decode()}, "its public key"),
+        ({"secret": "whpk_" + b64encode(bytes(32)).decode()}, "a public key cannot sign"),
+        ({"client_cert": "x-secret"}, "certificates in PEM"),
+        ({"client_key": "x-secret"}, "private key in PEM"),
+        ({"client_key": PEM}, "belong together"),
+        ({"client_cert": PEM, "client_key": OTHER_PEM}, "not the key"),
+        ({"client_cert": PEM, "client_key": PEM, "url": "http://host/x-secret"}, "https://"),
         ({"colour": "x-secret"}, "Extra inputs"),
     ],
 )
@@ -131,6 +161,86 @@ def test_wrong_options_are_refused_without_showing_them(options: dict[str, Any],
         HttpOptions.model_validate({"name": "billing", "kind": "http", "url": URL} | options)
     assert words in str(refused.value)
     assert "x-secret" not in str(refused.value)
+
+
+def test_ed25519_signs_as_the_specification_says() -> None:
+    """A `whsk_` key, seed alone or with its public half, signs `v1a`; the public key verifies it."""
+    private = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    public = private.public_key().public_bytes_raw()
+    for raw in (bytes(range(32)), bytes(range(32)) + public):
+        request = sent(event(), secret=["whsk_" + b64encode(raw).decode(), KEYS[0]])
+        signatures = request.headers["webhook-signature"].split(" ")
+        assert [one.partition(",")[0] for one in signatures] == ["v1a", "v1"]
+        stamp = request.headers["webhook-timestamp"]
+        key = "whpk_" + b64encode(public).decode()
+        require_standard([key], "e1_billing", stamp, body_of(request), signatures[:1])
+        with pytest.raises(BadSignature):
+            require_standard([key], "e1_billing", stamp, b"other", signatures[:1])
+
+
+def test_a_former_secret_signs_too() -> None:
+    """What was replaced lately signs behind the present ones."""
+    options = HttpOptions.model_validate({"name": "billing", "kind": "http", "url": URL, "secret": KEYS[0]})
+    message = Message("e1_billing", event(), AT, former=(KEYS[1],))
+    request = TARGET(options).render(message).prepare()
+    assert request.headers["webhook-signature"] == sent(event(), secret=KEYS).headers["webhook-signature"]
+
+
+ODD = 'Ann "O\'Hara" <b> & \n\\ € {{ 1 }}'
+
+
+@pytest.mark.parametrize(
+    ("media", "body", "expected"),
+    [
+        ("application/json", '{"text": "for {{ data.name }}"}', json.dumps({"text": f"for {ODD}"})),
+        ("application/vnd.x+json", '{"all": {{ data | tojson }}}', json.dumps({"all": {"name": ODD}})),
+        ("text/plain", "for {{ data.name }}", f"for {ODD}"),
+        ("application/xml", "<n>{{ data.name }}</n>", f"<n>{html.escape(ODD)}</n>"),
+        ("application/x-www-form-urlencoded", "n={{ data.name }}&t=1", urlencode({"n": ODD, "t": 1})),
+    ],
+)
+def test_a_body_template_stays_what_it_claims_to_be(media: str, body: str, expected: str) -> None:
+    """Values are escaped as the content type asks: no value breaks out of the template."""
+    request = sent(event(json.dumps({"name": ODD}).encode()), body=body, content_type=media, secret=KEYS[:1])
+    made = body_of(request).decode()
+    assert (json.loads(made) == json.loads(expected)) if "json" in media else (made == expected)
+    assert request.headers["content-type"] == media
+    assert "webhook-signature" in request.headers
+
+
+def test_a_body_that_is_no_json_is_not_sent() -> None:
+    """A template that makes broken JSON of an event fails, and says where."""
+    with pytest.raises(TemplateFailed, match="no JSON"):
+        sent(event(b'{"n": null}'), body='{"n": {{ data.n }}}')
+
+
+def test_headers_are_filled_in() -> None:
+    """A value that is a template tells of the event, on one line of ASCII, whatever the event holds."""
+    request = sent(event(json.dumps({"n": "a\r\nX-Evil: 1€"}).encode()), headers={"X-Order": "no {{ data.n }}!"})
+    assert request.headers["x-order"] == "no a%0D%0AX-Evil: 1%E2%82%AC!"
+
+
+@pytest.mark.parametrize(
+    ("options", "value"),
+    [
+        ({"basic": {"user": "ana", "password": "ü:p"}}, "Basic " + b64encode("ana:ü:p".encode()).decode()),
+        ({"bearer": "tok"}, "Bearer tok"),
+        ({"headers": {"Authorization": "Key 1"}}, "Key 1"),
+    ],
+)
+def test_credentials_are_shown(options: dict[str, Any], value: str) -> None:
+    """Name and password, a token, or whatever the header is given as."""
+    assert sent(event(), **options).headers["authorization"] == value
+
+
+def test_a_get_has_no_body() -> None:
+    """A GET tells of the event in its headers alone."""
+    request = sent(event(), method="GET", format="binary", secret=KEYS)
+    assert (request.method, request.body) == ("GET", None)
+    assert request.headers["ce-subject"] == "orders/42"
+    assert "content-type" not in request.headers
+    assert "webhook-signature" in request.headers
+    assert "ce-subject" not in sent(event(), method="GET").headers
 
 
 @given(st.binary(max_size=200), st.text(max_size=40), st.text(min_size=1, max_size=40), st.text(max_size=40))
