@@ -70,6 +70,11 @@ class Schedule(BaseModel):
         return min(grown, self.backoff.max)
 
 
+PATIENT = Schedule.model_validate({"first": "1s", "factor": 2, "max": "64s", "attempts": 300})
+"""What chats ask for, and for how long: backoff to 64 s, for some five hours. That is longer than a chat is away, and
+no longer than news stays news; pacing keeps the tries of all waiting messages within the quota."""
+
+
 def next_attempt(
     tries: int, schedule: Schedule, now: datetime, jitter: float, not_before: datetime | None = None
 ) -> datetime | None:

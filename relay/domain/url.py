@@ -1,5 +1,6 @@
 """Addresses that requests go to: checked when they are configured, never shown."""
 
+import hashlib
 import re
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -31,6 +32,12 @@ def checked_url(secret: SecretStr) -> SecretStr:
     except (requests.RequestException, UnicodeError):
         raise ValueError("the URL's host is not one that can be requested") from None
     return secret
+
+
+def fingerprint(url: str) -> str:
+    """Return a digest of an address without its query: tells addresses apart, and shows none of them."""
+    parts = urlsplit(url)
+    return hashlib.sha256(f"{parts.hostname}{parts.path}".encode()).hexdigest()[:16]
 
 
 HttpUrl = Annotated[SecretText, AfterValidator(checked_url)]

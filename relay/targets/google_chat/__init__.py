@@ -4,7 +4,7 @@ import hashlib
 import re
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
 import orjson
@@ -13,12 +13,15 @@ from pydantic import Field
 
 from relay.domain.durations import Rate
 from relay.domain.judgement import judge_status, retry_after
-from relay.domain.retry import Schedule
+from relay.domain.layout import Room, roomiest
+from relay.domain.markup import ANGLES
+from relay.domain.replies import document, keys_in, member, safe_words
+from relay.domain.retry import PATIENT, Schedule
 from relay.domain.target import Message, Outcome, Refused, TargetOptions, TryLater
-from relay.domain.url import HttpUrl
+from relay.domain.text import clean
+from relay.domain.url import HttpUrl, fingerprint
 from relay.targets.google_chat import text
-from relay.targets.google_chat.card import Room, card_body
-from relay.targets.google_chat.cutting import cut_message
+from relay.targets.google_chat.card import card_body
 
 MESSAGE_BYTES = 32_000
 """Largest message, all of it (Google Chat docs, "Create a message")."""
@@ -38,14 +41,8 @@ ROOMS = (Room(60, 500, 2_000), Room(40, 200, 1_000), Room(20, 100, 500), Room(8,
 PER_SECOND = 1.0
 """Requests a second that a space takes, from all its webhooks together (Google Chat docs, "Usage limits")."""
 
-# Truncated exponential backoff to 64 s, as the docs ask, for some five hours: longer than a chat is away, and no
-# longer than news stays news. Pacing keeps the tries of all waiting messages within the space's quota.
-BACKOFF = {"first": "1s", "factor": 2, "max": "64s", "attempts": 300}
-
 _NAMESPACE = UUID("8d2f6a4e-52f5-4f0c-9d7b-3f6c1b7a90e1")
 _SPACE = re.compile(r"/v1/(spaces/[A-Za-z0-9_-]+)/messages/?")
-_URL = re.compile(r"\b[a-z]+://\S+", re.IGNORECASE)
-_SHORTEST_KEY = 6
 
 
 class GoogleChatOptions(TargetOptions):
@@ -54,7 +51,7 @@ class GoogleChatOptions(TargetOptions):
     url: HttpUrl
     rate: Rate | None = PER_SECOND
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 1
-    retry: Schedule = Schedule.model_validate(BACKOFF)
+    retry: Schedule = PATIENT
 
 
 class GoogleChatTarget:
@@ -75,9 +72,8 @@ class GoogleChatTarget:
 
     def __init__(self, options: GoogleChatOptions) -> None:
         self._url = options.url.get_secret_value()
-        parts = urlsplit(self._url)
-        self._keys = [value for _, value in parse_qsl(parts.query) if len(value) >= _SHORTEST_KEY]
-        self._pace = f"{self.kind}:{_space(parts.hostname or '', parts.path)}"
+        self._keys = keys_in(self._url)
+        self._pace = f"{self.kind}:{_space(self._url)}"
 
     @property
     def pace(self) -> str:
@@ -107,10 +103,9 @@ class GoogleChatTarget:
 
     def judge(self, response: requests.Response, now: datetime) -> Outcome:
         """Return what the status says, with the API's own words; a 401 may pass, it happens to valid webhooks."""
-        status, words = _api_error(response)
-        for key in self._keys:
-            words = words.replace(key, "***")
-        outcome = judge_status(response, now, words)
+        error = member(document(response), "error")
+        status = member(error, "status")
+        outcome = judge_status(response, now, safe_words(member(error, "message"), self._keys))
         passing = response.status_code == requests.codes.unauthorized or status == "RESOURCE_EXHAUSTED"
         if isinstance(outcome, Refused) and passing:
             return TryLater(outcome.reason, retry_after(response.headers.get("retry-after"), now))
@@ -118,38 +113,21 @@ class GoogleChatTarget:
 
 
 def _body(message: Message, extra: dict[str, Any]) -> bytes:
-    words = text.clean(message.text or "").strip()
+    words = clean(message.text or "").strip()
     if words:
-        return orjson.dumps({"text": cut_message(words, TEXT_UNITS)} | extra)
-    body = b""
-    for room in ROOMS:
-        body = orjson.dumps(card_body(message, room) | extra)
-        if len(body) <= MESSAGE_BYTES:
-            break
-    return body
+        return orjson.dumps({"text": ANGLES.cut(words, TEXT_UNITS)} | extra)
+    return roomiest(ROOMS, lambda room: orjson.dumps(card_body(message, room) | extra), MESSAGE_BYTES)
 
 
 def _thread_key(thread: str | None) -> str | None:
-    key = text.clean(thread or "").strip()
+    key = clean(thread or "").strip()
     return key if len(key) <= THREAD_KEY else hashlib.sha256(key.encode()).hexdigest()
 
 
-def _space(host: str, path: str) -> str:
-    """Return the space's name; where the path names none, a digest of host and path, which may hold a secret."""
-    if match := _SPACE.fullmatch(path):
-        return match[1]
-    return hashlib.sha256(f"{host}{path}".encode()).hexdigest()[:16]
-
-
-def _api_error(response: requests.Response) -> tuple[str, str]:
-    """Return the status and the words of a `google.rpc.Status`; empty where the body is none."""
-    try:
-        error = orjson.loads(response.content)["error"]
-        status, words = error.get("status"), error.get("message")
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, requests.RequestException):
-        return "", ""
-    words = text.line(words, 300) if isinstance(words, str) else ""
-    return status if isinstance(status, str) else "", _URL.sub("[URL]", words)
+def _space(url: str) -> str:
+    """Return the space's name; where the path names none, a digest, for the path may hold a secret."""
+    match = _SPACE.fullmatch(urlsplit(url).path)
+    return match[1] if match else fingerprint(url)
 
 
 TARGET = GoogleChatTarget

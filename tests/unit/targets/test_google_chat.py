@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from relay.domain.event import Event
+from relay.domain.markup import ANGLES
 from relay.domain.retry import next_attempt
 from relay.domain.route import Route
 from relay.domain.target import Message
+from relay.domain.text import clean, units
 from relay.pipeline.rendering import compile_route, compose
 from relay.targets.google_chat import MESSAGE_BYTES, TARGET, TEXT_UNITS, GoogleChatOptions
-from relay.targets.google_chat.cutting import cut_message, units
-from relay.targets.google_chat.text import clean, escape
+from relay.targets.google_chat.text import escape
 from tests.support import chat_schema
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -132,7 +133,7 @@ def test_a_cut_card_counts_what_is_missing() -> None:
 def test_a_long_text_is_cut_outside_markup_and_characters(filler: str) -> None:
     """A text over the limit keeps its beginning whole and says how many characters are missing."""
     text = filler * 9_000
-    short = cut_message(text, TEXT_UNITS)
+    short = ANGLES.cut(text, TEXT_UNITS)
     head, _, note = short.rpartition("\n… ")
     assert units(short) <= TEXT_UNITS
     assert note.endswith(" more characters")
@@ -146,17 +147,17 @@ def test_a_long_text_is_cut_outside_markup_and_characters(filler: str) -> None:
 
 def test_open_markup_is_closed_at_the_cut() -> None:
     """Bold, code and blocks that are open where the text ends are closed, so that the note is none of them."""
-    assert cut_message("*" + "a" * 9_000, 200).split("\n")[0].endswith("a*")
-    assert cut_message("`" + "a" * 9_000, 200).split("\n")[0].endswith("a`")
-    assert "a\n```\n… " in cut_message("```\n" + "a" * 9_000, 200)
-    assert ("snake_case " * 900).startswith(cut_message("snake_case " * 900, 200).split("\n")[0])
-    assert cut_message("a" * 180 + "<https://x.example/" + "b" * 900, 200).startswith("a" * 100)
+    assert ANGLES.cut("*" + "a" * 9_000, 200).split("\n")[0].endswith("a*")
+    assert ANGLES.cut("`" + "a" * 9_000, 200).split("\n")[0].endswith("a`")
+    assert "a\n```\n… " in ANGLES.cut("```\n" + "a" * 9_000, 200)
+    assert ("snake_case " * 900).startswith(ANGLES.cut("snake_case " * 900, 200).split("\n")[0])
+    assert ANGLES.cut("a" * 180 + "<https://x.example/" + "b" * 900, 200).startswith("a" * 100)
 
 
 @given(texts, st.integers(100, 5_000))
 def test_a_cut_keeps_to_its_limit(text: str, limit: int) -> None:
     """Whatever the text, the result is no longer than the limit."""
-    assert units(cut_message(clean(text * 20), limit)) <= limit
+    assert units(ANGLES.cut(clean(text * 20), limit)) <= limit
 
 
 def test_words_stay_readable() -> None:
