@@ -1,6 +1,6 @@
 """What is watched: which models, and which of their columns leave the process, in which form."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 from weakref import WeakKeyDictionary
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapper, QueryableAttribute, class_mapper
 from sqlalchemy.orm.exc import UnmappedClassError
 
 from relay.capture.errors import CaptureError
+from relay.capture.labels import Naming, mistake, naming, wish
 from relay.capture.outbox import find
 from relay.capture.values import Export, check, cut, exporter, masked, plain
 
@@ -33,13 +34,13 @@ class Watch:
     def takes(self, key: str, column: Column[Any]) -> bool:
         """Say whether this column may leave the process."""
         names = {key, column.name}
-        if names & self.exclude or column.info.get("relay") == "exclude":
+        if names & self.exclude or wish(column) == "exclude":
             return False
         return self.only is None or bool(names & self.only)
 
     def masks(self, key: str, column: Column[Any]) -> bool:
         """Say whether this column leaves as a keyed hash."""
-        return bool({key, column.name} & self.mask) or column.info.get("relay") == "mask"
+        return bool({key, column.name} & self.mask) or wish(column) == "mask"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +77,8 @@ class Shape:
     """Name and attribute of each field, for the inner loops of a flush."""
     shown: tuple[tuple[str, Field, bool], ...]
     """Name of each field, the field, and whether what JSON has a form for leaves as it is."""
+    namings: Mapping[str, Naming]
+    """What people call the fields and their values, for those of which the model says so."""
 
 
 _watched: WeakKeyDictionary[type, Watch] = WeakKeyDictionary()
@@ -180,6 +183,7 @@ def _shape(mapper: Mapper[Any]) -> Shape:
         find(metadata),
         tuple((f.name, f.key) for f in fields),
         tuple((f.name, f, f.export is plain and not f.mask) for f in fields),
+        {f.name: told for f in fields if (told := naming(f.column))},
     )
 
 
@@ -225,10 +229,9 @@ def _names(model: type, known: dict[str, Column[Any]], choices: Iterable[Choice]
 
 
 def _check(mapper: Mapper[Any], told: Watch, key: str, column: Column[Any]) -> None:
-    wish = column.info.get("relay")
-    if wish not in {None, "exclude", "mask"}:
-        raise CaptureError(f"{mapper.class_.__name__}.{key}: info['relay'] is 'exclude' or 'mask', not {wish!r}")
-    if column in mapper.primary_key and (told.masks(key, column) or key in told.exclude or wish == "exclude"):
+    if wrong := mistake(column):
+        raise CaptureError(f"{mapper.class_.__name__}.{key}: info['relay'] is {wrong}")
+    if column in mapper.primary_key and (told.masks(key, column) or key in told.exclude or wish(column) == "exclude"):
         raise CaptureError(
             f"{mapper.class_.__name__}.{key} is the primary key, which names the row: it cannot be hidden"
         )

@@ -31,6 +31,7 @@ from sqlalchemy import (
 
 from relay.capture.changes import Row, net
 from relay.capture.errors import CaptureError
+from relay.capture.labels import columns_of
 from relay.domain.event import encode, new_id
 
 SUBJECT = 512
@@ -78,6 +79,8 @@ class Page:
         if change is not None:
             verb, data = change
             row.event = self._add(f"{row.shape.table}.{verb}", row.subject, data)
+            if row.shape.namings and (columns := columns_of(row.shape.namings, data)):
+                data["meta"] = {"columns": columns, **self._meta}
 
     def add_summary(self, summary: Summary) -> None:
         """Add the event of a statement."""

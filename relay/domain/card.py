@@ -88,9 +88,12 @@ def default_thread(event: Event) -> str | None:
 def _columns(change: Change) -> tuple[Row, ...]:
     before, after = change.before, change.after
     if before is not None and after is not None:
-        return tuple(Row(name, shown(after.get(name)), shown(before.get(name))) for name in change.changed)
+        return tuple(
+            Row(change.label(name), change.value(name, after.get(name)), change.value(name, before.get(name)))
+            for name in change.changed
+        )
     values = after or before or {}
-    return tuple(Row(name, shown(value)) for name, value in values.items())
+    return tuple(Row(change.label(name), change.value(name, value)) for name, value in values.items())
 
 
 def _fields(event: Event) -> tuple[Row, ...]:

@@ -1,8 +1,10 @@
 """A change of a database row, as an event's data tells it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
+
+from relay.domain.words import shown
 
 _PLURALS = (
     ("ies", "y"), ("sses", "ss"), ("shes", "sh"), ("ches", "ch"), ("xes", "x"), ("ss", "ss"), ("us", "us"), ("s", ""),
@@ -12,12 +14,16 @@ _PLURALS = (
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A row before and after; `before` is `None` for a new row, `after` for one that is gone."""
+    """A row before and after; `before` is `None` for a new row, `after` for one that is gone.
+
+    `columns` says what people call some columns and their values: `label`, `unit`, and `names` by the value as text.
+    """
 
     before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
     changed: tuple[str, ...]
     actor: str | None
+    columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, data: Any) -> Self | None:
@@ -26,9 +32,29 @@ class Change:
             case {"before": dict() | None as before, "after": dict() | None as after, "changed": list() as changed}:
                 if before is None and after is None:
                     return None
-                return cls(before, after, tuple(name for name in changed if isinstance(name, str)), _actor(data))
+                meta = data.get("meta")
+                facts = meta if isinstance(meta, dict) else {}
+                names = tuple(name for name in changed if isinstance(name, str))
+                return cls(before, after, names, _actor(facts), _columns(facts))
             case _:
                 return None
+
+    def label(self, name: str) -> str:
+        """Return what people call a column."""
+        label = self.columns.get(name, {}).get("label")
+        return label if isinstance(label, str) and label else name
+
+    def value(self, name: str, value: Any) -> str:
+        """Return a value of a column in words: with its name or its unit, where it has one."""
+        words = shown(value)
+        told = self.columns.get(name)
+        if told is None or value is None:
+            return words
+        names, unit = told.get("names"), told.get("unit")
+        named = names.get(words) if isinstance(names, dict) else None
+        if isinstance(named, str) and named:
+            return named
+        return f"{words} {unit}" if isinstance(unit, str) and unit else words
 
 
 def headline(event_type: str, subject: str | None) -> str:
@@ -46,7 +72,13 @@ def _singular(noun: str) -> str:
     return noun
 
 
-def _actor(data: Mapping[str, Any]) -> str | None:
-    meta = data.get("meta")
-    actor = meta.get("actor") if isinstance(meta, dict) else None
+def _columns(meta: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    columns = meta.get("columns")
+    if not isinstance(columns, dict):
+        return {}
+    return {name: told for name, told in columns.items() if isinstance(told, dict)}
+
+
+def _actor(meta: Mapping[str, Any]) -> str | None:
+    actor = meta.get("actor")
     return str(actor) if isinstance(actor, str | int) and actor else None
