@@ -64,7 +64,8 @@ def update_rows(
 @cache
 def _insert(table: Table, names: tuple[str, ...]) -> Any:
     source = unnested([table.c[name] for name in names])
-    return postgresql.insert(table).from_select(list(names), select(*source.c)).on_conflict_do_nothing()
+    made = postgresql.insert(table).from_select(list(names), select(*source.c)).on_conflict_do_nothing()
+    return made.execution_options(preserve_rowcount=True)
 
 
 @cache

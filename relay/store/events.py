@@ -65,7 +65,7 @@ class Events:
         return self._add(batch)
 
     def _add(self, batch: Sequence[Event]) -> list[str]:
-        with self._database.writing() as connection:
+        with self._database.single() as connection:
             if self._insert(connection, batch) == len(batch):
                 return [event.id for event in batch]
             return self._known(connection, batch)
