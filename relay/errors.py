@@ -77,11 +77,12 @@ class TooLarge(RelayError):
 
 
 class TooMany(RelayError):
-    """More came than this source may send: come back in `retry_after` seconds."""
+    """More came than this source may send; `retry_after` is the number of seconds until there is room again."""
 
     def __init__(self, retry_after: int) -> None:
         self.retry_after = retry_after
-        super().__init__()
+        seconds = "1 second" if retry_after == 1 else f"{retry_after} seconds"
+        super().__init__(f"more came than this source may send: send it again in {seconds}")
 
 
 class Unfetched(RelayError):

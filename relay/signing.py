@@ -1,6 +1,5 @@
 """Signatures over raw bytes: HMAC in the shapes that webhooks use, and Standard Webhooks in both directions."""
 
-import hashlib
 import hmac
 from base64 import b64decode, b64encode
 from binascii import Error as BinasciiError
@@ -14,18 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from relay.errors import BadSignature
 
-ALGORITHMS: dict[str, Callable[..., "hashlib._Hash"]] = {
-    "sha1": hashlib.sha1,
-    "sha256": hashlib.sha256,
-    "sha512": hashlib.sha512,
-}
-
 
 def digest(secret: bytes, content: bytes, algorithm: str = "sha256") -> bytes:
     """Return the HMAC of `content`. Raises `BadSignature` for an empty secret, which would let anybody sign."""
     if not secret:
         raise BadSignature("the secret is empty")
-    return hmac.new(secret, content, ALGORITHMS[algorithm]).digest()
+    return hmac.digest(secret, content, algorithm)
 
 
 def hex_digest(secret: bytes, content: bytes, algorithm: str = "sha256") -> str:
@@ -138,28 +131,29 @@ def standard_public_key(key: str) -> Ed25519PublicKey:
         raise ValueError("a public key is `whpk_` and the base64 of 32 bytes") from None
 
 
-def check_standard_secret(secret: str) -> None:
-    """Return if a `whsec_` secret or a `whpk_` public key can verify anything. Raises `ValueError`."""
-    if secret.startswith(PUBLIC_KEY):
-        standard_public_key(secret)
-    else:
-        standard_key(secret)
+StandardKey = bytes | Ed25519PublicKey
+"""What accounts for a Standard Webhooks signature: the bytes of a secret, or a public key."""
+
+
+def standard_verifier(secret: str) -> StandardKey:
+    """Return the key of a `whsec_` secret or a `whpk_` public key. Raises `ValueError` when it is neither."""
+    return standard_public_key(secret) if secret.startswith(PUBLIC_KEY) else standard_key(secret)
 
 
 def require_standard(
-    secrets: Iterable[str], message_id: str, timestamp: str, body: bytes, signatures: Sequence[str]
+    keys: Iterable[StandardKey], message_id: str, timestamp: str, body: bytes, signatures: Sequence[str]
 ) -> None:
-    """Return if any secret (`whsec_`) or public key (`whpk_`) accounts for any of the signatures.
+    """Return if any key accounts for any of the signatures.
 
     `signatures` are as sent, each with its version; versions nobody knows are passed over. Raises `BadSignature`.
     """
     found = False
-    for secret in secrets:
-        if secret.startswith(PUBLIC_KEY):
-            content = standard_content(message_id, timestamp, body)
-            found |= _any_signed(standard_public_key(secret), content, signatures)
+    for key in keys:
+        if isinstance(key, bytes):
+            found |= matches([standard_signature(key, message_id, timestamp, body)], signatures)
         else:
-            found |= matches([standard_signature(standard_key(secret), message_id, timestamp, body)], signatures)
+            content = standard_content(message_id, timestamp, body)
+            found |= _any_signed(key, content, signatures)
     if not found:
         raise BadSignature("the signature does not match")
 

@@ -6,6 +6,7 @@ Standard library only: `relay.capture` runs inside other people's applications a
 import json
 import math
 import os
+import random
 import re
 import time
 from base64 import b64encode
@@ -14,7 +15,6 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
-from uuid import UUID
 
 from relay.errors import Unreadable
 
@@ -28,14 +28,17 @@ _CHARSET = re.compile(
     r"|shift[_-]jis|euc-(jp|kr)|iso-2022-jp|gb2312|gbk|gb18030|big5|koi8-[ru]"
 )
 
+# Of its own: whoever seeds the module's would make ids repeat. And anew in each process that is forked.
+_noise = random.Random()  # noqa: S311  an id is no secret
+os.register_at_fork(after_in_child=_noise.seed)
+
 
 def new_id() -> str:
     """Return a UUIDv7 (RFC 9562, section 5.7): sortable by the time it was made, to a quarter of a microsecond."""
-    nanoseconds = time.time_ns()
-    milliseconds, rest = divmod(nanoseconds, 1_000_000)
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
     fraction = (rest << 12) // 1_000_000
-    noise = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
-    return str(UUID(int=(milliseconds << 80) | (0x7 << 76) | (fraction << 64) | (0b10 << 62) | noise))
+    digits = f"{milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | _noise.getrandbits(62):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ def parse_json(body: bytes) -> Any:
     Whole numbers keep every digit, up to 4300; of a name that comes twice in an object the last counts.
     """
     try:
-        return json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
+        return _decoder.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"not JSON: {_brief(error)}") from None
 
@@ -151,6 +154,9 @@ def _finite(text: str) -> float:
     if math.isinf(number):
         raise Unreadable("not JSON that can be read: a number is too large")
     return number
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def _charset(parameters: str) -> str:

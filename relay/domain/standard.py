@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import field_validator
 
 from relay.domain.inbound import Inbound, Provider, Reading, Secrets, SourceOptions, TimedOptions, first_text, moment
-from relay.signing import check_standard_secret, require_standard, require_timely
+from relay.signing import StandardKey, require_standard, require_timely, standard_verifier
 
 PREFIX = "whsec_"
 """How a signing secret begins."""
@@ -29,16 +29,16 @@ class StandardOptions(TimedOptions):
     @classmethod
     def check_secret(cls, secret: str) -> None:
         """Return if the secret can verify anything. Raises `ValueError`."""
-        check_standard_secret(secret)
+        standard_verifier(secret)
 
 
-def require_signed(request: Inbound, secrets: Iterable[str], now: datetime, tolerance: float) -> None:
+def require_signed(request: Inbound, keys: Iterable[StandardKey], now: datetime, tolerance: float) -> None:
     """Return if one of the signatures covers id, timestamp and body, and the time is near. Raises `BadSignature`."""
     family = _family(request)
     timestamp = request.proof(family + "timestamp")
     require_timely(timestamp, now, tolerance)
     signatures = request.proof(family + "signature").split(" ")
-    require_standard(secrets, request.proof(family + "id"), timestamp, request.body, signatures)
+    require_standard(keys, request.proof(family + "id"), timestamp, request.body, signatures)
 
 
 class StandardProvider(Provider):
@@ -47,12 +47,12 @@ class StandardProvider(Provider):
     Options: ClassVar[type[SourceOptions]] = StandardOptions
 
     def __init__(self, options: StandardOptions) -> None:
-        self._secrets = options.secrets
+        self._keys = [standard_verifier(secret) for secret in options.secrets]
         self._tolerance = options.tolerance
 
     def verify(self, request: Inbound, now: datetime) -> None:
         """Check that one of the signatures covers id, timestamp and body, and that the time is near."""
-        require_signed(request, self._secrets, now, self._tolerance)
+        require_signed(request, self._keys, now, self._tolerance)
 
     def read(self, request: Inbound, data: Any) -> Reading:
         """Return what the body says of itself; the id is the sender's."""

@@ -23,7 +23,7 @@ from relay.web.api.routes import routes as api_routes
 from relay.web.gather import Gatherer
 from relay.web.health import alive, ready
 from relay.web.library import Documents, Library
-from relay.web.receive import greet, receive
+from relay.web.receive import Receiver, greet
 
 
 class EventReader(Protocol):
@@ -71,7 +71,7 @@ class Parts:
 def build(parts: Parts, more: Sequence[BaseRoute] = (), home: str | None = None) -> Starlette:
     """Return the application; `more` are further routes, `home` is where `/` leads."""
     routes: list[BaseRoute] = [
-        Route("/in/{source}", receive, methods=["POST"]),
+        Route("/in/{source}", Receiver(), methods=["POST"]),
         Route("/in/{source}", greet, methods=["GET", "OPTIONS"]),
         Route("/healthz", alive, methods=["GET"]),
         Route("/readyz", ready, methods=["GET"]),

@@ -12,6 +12,9 @@ GROUP = 500
 WAITING_AT_MOST = 5000
 """Events that may wait for their group; beyond it senders are told to come back."""
 
+ANNOUNCE_EVERY = 0.01
+"""Seconds between two announcements: the first event is announced at once, those of a busy moment together."""
+
 
 class Gatherer:
     """Stores events from many requests in one transaction each time: no added delay when idle, one commit when busy."""
@@ -64,5 +67,6 @@ class Gatherer:
             while self._unannounced:
                 self._unannounced = False
                 await to_thread.run_sync(self._announce)
+                await asyncio.sleep(ANNOUNCE_EVERY)
         finally:
             self._announcing = None

@@ -5,8 +5,9 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from relay.domain.event import encode
 from relay.errors import (
     BadSignature,
     NotFound,
@@ -64,7 +65,11 @@ async def answer(_: Request, error: Exception) -> Response:
 HANDLERS: dict[Any, Any] = {RelayError: answer, HTTPException: answer, Exception: answer}
 
 
-def _response(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+def problem_of(status: int, detail: str) -> bytes:
+    """Return the document that tells of a problem."""
     title = HTTPStatus(status).phrase
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return JSONResponse(body, status, headers, MEDIA_TYPE)
+    return encode({"type": "about:blank", "title": title, "status": status, "detail": detail})
+
+
+def _response(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    return Response(problem_of(status, detail), status, headers, MEDIA_TYPE)

@@ -1,71 +1,102 @@
-"""HTTP as uvicorn speaks it, with a bound on what comes before a body: how long it may be, and how slow."""
+"""HTTP as uvicorn speaks it, with bounds on what comes in: how long a head may be, and how slow a request."""
 
-from asyncio import TimerHandle, Transport
+from asyncio import TimerHandle
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from relay.web.problems import MEDIA_TYPE, problem_of
 
 HEAD_AT_MOST = 64 << 10
 """Bytes of a request's line and headers."""
 
-HEAD_SECONDS = 30
-"""How long a sender may take for them."""
+SECONDS = 30
+"""How long a sender may take for its request's head, and then for its body."""
+
+TOO_LONG = 431
+TOO_SLOW = 408
+
+_HEAD = b"content-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes a connection that never comes to the end of its headers."""
+    """Closes a connection whose request does not come to its end.
+
+    A request that arrives whole, as nearly all do, never waits: no clock is set for it.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._in_head = self._in_body = False
         self._head = 0
         self._deadline: TimerHandle | None = None
 
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a first request."""
+    def connection_made(self, transport: Any) -> None:
+        """Wait for a first request."""
         super().connection_made(transport)
-        self._begin()
+        self._set_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
-        self._end()
+        self._stop_clock()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count what comes, as long as it belongs to one and the same head."""
-        waited = self._deadline
+        """Take what comes; where it ends in the middle of a request, wait for the rest, but not for ever."""
+        was_in_head = self._in_head
         super().data_received(data)
-        if waited is not None and waited is self._deadline:
-            self._head += len(data)
+        if self._in_head:
+            self._head = self._head + len(data) if was_in_head else len(data)
             if self._head > HEAD_AT_MOST:
-                self._refuse(b"431 Request Header Fields Too Large")
+                self._refuse(TOO_LONG, f"the head of the request has more than {HEAD_AT_MOST} bytes")
+        if not self._in_head and not self._in_body:
+            self._stop_clock()
+        elif self._deadline is None:
+            self._set_clock()
 
     def on_message_begin(self) -> None:
-        """Begin to count: a request may follow another on its connection."""
+        """Begin a head: a request may follow another on its connection."""
         super().on_message_begin()
-        if self._deadline is None:
-            self._begin()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; what comes after a chunked body, as trailers, is none."""
-        if self._deadline is not None:
-            super().on_header(name, value)
+        self._in_head = True
 
     def on_headers_complete(self) -> None:
-        """Count no more: bodies have bounds of their own."""
-        self._end()
+        """Begin a body, with time of its own. What comes after it as trailers is no header."""
+        self._stop_clock()
         super().on_headers_complete()
+        self.headers = []
+        self._in_head, self._in_body = False, True
 
-    def _begin(self) -> None:
-        self._head = 0
-        self._deadline = self.loop.call_later(HEAD_SECONDS, self._refuse, b"408 Request Timeout")
+    def on_message_complete(self) -> None:
+        """End the request."""
+        self._in_body = False
+        super().on_message_complete()
 
-    def _end(self) -> None:
+    def _set_clock(self) -> None:
+        self._deadline = self.loop.call_later(SECONDS, self._too_slow)
+
+    def _stop_clock(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _refuse(self, status: bytes) -> None:
-        self._end()
-        if not self.transport.is_closing():
-            self.transport.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-            self.transport.close()
+    def _too_slow(self) -> None:
+        self._refuse(TOO_SLOW, f"the request did not arrive within {SECONDS} seconds")
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP as every other problem is answered."""
+        self._refuse(400, "this is no HTTP request")
+
+    def _refuse(self, status: int, detail: str) -> None:
+        self._stop_clock()
+        if self.transport.is_closing():
+            return
+        if self._unanswered():
+            content = problem_of(status, detail)
+            self.transport.write(STATUS_LINE[status] + _HEAD % (MEDIA_TYPE.encode(), len(content)) + content)
+        self.transport.close()
+
+    def _unanswered(self) -> bool:
+        """Say whether the request that is coming in is the next to be answered, and not begun to be."""
+        if self.cycle is None:
+            return True
+        return self.cycle.response_complete if not self._in_body else not (self.pipeline or self.cycle.response_started)

@@ -11,12 +11,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from relay.web import body, problems, protocol
+from relay.web import problems, protocol
 from relay.web.body import read_body
 from relay.web.protocol import BoundedProtocol
 from tests.support.processes import HOST, eventually, free_port
 
 HEAD = b"POST / HTTP/1.1\r\nhost: relay\r\ncontent-length: 9\r\n"
+WHOLE = HEAD + b"\r\n123456789"
 
 
 async def echo(request: Request) -> Response:
@@ -27,8 +28,7 @@ async def echo(request: Request) -> Response:
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The port of a server that waits for a tenth of a second."""
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.1)
-    monkeypatch.setattr(body, "READ_SECONDS", 0.1)
+    monkeypatch.setattr(protocol, "SECONDS", 0.1)
     app = Starlette(routes=[Route("/", echo, methods=["POST"])], exception_handlers=problems.HANDLERS)
     number = free_port()
     server = uvicorn.Server(
@@ -57,21 +57,36 @@ def say(port: int, *sent: bytes) -> bytes:
         return got
 
 
-@pytest.mark.parametrize("sent", [b"", b"POST / HTTP/1.1\r\nhost: re", HEAD])
-def test_a_head_that_does_not_end(port: int, sent: bytes) -> None:
-    """Who opens a connection and never comes to the point is told 408, and the connection is closed."""
-    assert say(port, sent).startswith(b"HTTP/1.1 408 ")
-
-
-def test_a_second_head_that_does_not_end(port: int) -> None:
-    """A connection that was of use once is given no more time for its next request."""
-    got = say(port, HEAD + b"\r\n123456789", b"POST / HTTP/1.1\r\n")
-    assert b"123456789" in got
-    assert b"HTTP/1.1 408 " in got
-
-
-def test_a_body_that_does_not_end(port: int) -> None:
-    """Who announces a body and does not send it is told 408."""
-    got = say(port, HEAD + b"connection: close\r\n\r\n1234")
+@pytest.mark.parametrize(
+    "sent", [b"", b"POST / HTTP/1.1\r\nhost: re", HEAD, HEAD + b"\r\n1234", HEAD + b"connection: close\r\n\r\n1234"]
+)
+def test_a_request_that_does_not_end(port: int, sent: bytes) -> None:
+    """Who opens a connection and never comes to the point is told 408 as a problem, and the connection is closed."""
+    got = say(port, sent)
     assert got.startswith(b"HTTP/1.1 408 ")
     assert b"application/problem+json" in got
+    assert got.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize("begun", [b"POST / HTTP/1.1\r\n", HEAD, HEAD + b"\r\n1234"])
+def test_a_second_request_that_does_not_end(port: int, begun: bytes) -> None:
+    """A connection that was of use is given no more time for its next request, in one breath with it or later."""
+    for sent in ((WHOLE, begun), (WHOLE + begun,)):
+        got = say(port, *sent)
+        assert got.startswith(b"HTTP/1.1 200 ")
+        assert b"123456789" in got
+        assert b"HTTP/1.1 408 " in got
+
+
+def test_a_body_that_was_refused_is_not_waited_for(port: int) -> None:
+    """Who is told that its body is too large, and goes on for ever, hears nothing more and is cut off."""
+    got = say(port, b"POST / HTTP/1.1\r\nhost: relay\r\ncontent-length: 900\r\n\r\n1234")
+    assert got.startswith(b"HTTP/1.1 413 ")
+    assert got.count(b"HTTP/1.1 ") == 1
+
+
+def test_trailers_are_no_headers(port: int) -> None:
+    """What a sender adds after a chunked body is dropped, and the next request on the connection is read as usual."""
+    chunked = b"POST / HTTP/1.1\r\nhost: relay\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nx: y\r\n\r\n"
+    got = say(port, chunked, HEAD + b"connection: close\r\n\r\n123456789")
+    assert got.count(b"HTTP/1.1 200 ") == 2

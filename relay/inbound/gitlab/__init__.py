@@ -9,7 +9,7 @@ from relay.domain.inbound import IDEMPOTENCY_KEY, Inbound, Provider, Reading, So
 from relay.domain.standard import PREFIX, StandardOptions, require_signed
 from relay.errors import Unreadable
 from relay.inbound.gitlab.news import card_of
-from relay.signing import require
+from relay.signing import require, standard_verifier
 
 SHOWN = "x-gitlab-token"
 EVENT = "x-gitlab-event"
@@ -41,7 +41,7 @@ class GitLab(Provider):
     Options: ClassVar[type[SourceOptions]] = GitLabOptions
 
     def __init__(self, options: GitLabOptions) -> None:
-        self._signing = [secret for secret in options.secrets if secret.startswith(PREFIX)]
+        self._signing = [standard_verifier(secret) for secret in options.secrets if secret.startswith(PREFIX)]
         self._tokens = [secret for secret in options.secrets if not secret.startswith(PREFIX)]
         self._tolerance = options.tolerance
 
