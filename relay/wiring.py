@@ -23,12 +23,14 @@ from relay.pipeline.collect import Collect
 from relay.pipeline.configure.apply import Configurator
 from relay.pipeline.deliver import Deliver
 from relay.pipeline.fan_out import FanOut
+from relay.pipeline.folding import Folding
 from relay.pipeline.line import Line
 from relay.pipeline.live import Following
 from relay.pipeline.recording import Recorder
 from relay.pipeline.replay import Replaying
 from relay.pipeline.sweep import Sweep
 from relay.pipeline.targets import Targets
+from relay.pipeline.windows import Windows
 from relay.queue import tasks
 from relay.queue.app import build as build_celery
 from relay.queue.nudges import Nudges, connect
@@ -39,6 +41,7 @@ from relay.store.configuration import ConfigurationStore
 from relay.store.database import Database
 from relay.store.deliveries import Deliveries
 from relay.store.events import Events
+from relay.store.folds import Folds
 from relay.store.health import HealthStore
 from relay.store.outbox import Outbox
 from relay.store.replays import Replays
@@ -73,6 +76,11 @@ class Relay:
     def deliveries(self) -> Deliveries:
         """Where deliveries are kept."""
         return Deliveries(self.database)
+
+    @cached_property
+    def folds(self) -> Folds:
+        """Where deliveries are kept that one message tells."""
+        return Folds(self.database)
 
     @cached_property
     def configuration(self) -> ConfigurationStore:
@@ -122,7 +130,7 @@ class Relay:
     @cached_property
     def fan_out(self) -> FanOut:
         """The step that routes."""
-        return FanOut(self.events, self.following)
+        return FanOut(self.events, Windows(self.folds), self.following)
 
     @cached_property
     def health(self) -> HealthStore:
@@ -147,6 +155,7 @@ class Relay:
             deliveries=self.deliveries,
             recorder=self.recorder,
             breakers=self.breakers,
+            folding=Folding(self.folds, self.following),
             following=self.following,
             transport=self.transport,
             pacer=Pacing(self.redis),

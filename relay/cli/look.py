@@ -25,12 +25,16 @@ Type = Annotated[str | None, typer.Option("--type", help="Only of this event typ
 Subject = Annotated[str | None, typer.Option(help="Only of this subject.")]
 Since = Annotated[str | None, typer.Option(help="Not before: a time, or how long ago (15m, 2h, 7d).")]
 Until = Annotated[str | None, typer.Option(help="Before: a time, or how long ago.")]
+FoldedInto = Annotated[
+    str | None, typer.Option(metavar="ID", help="Only those that the message of this delivery told.")
+]
 Limit = Annotated[int, typer.Option(help="How many at most.", min=1, max=LIMIT_MOST)]
 
 
 _LISTS = {
     "deliveries": ("id", "target", "route", "state", "attempts", "last_status", "last_error"),
     "history": ("number", "at", "ms", "outcome", "status", "error", "response"),
+    "folded": ("id", "created_at", "route", "subject", "state", "last_error"),
 }
 
 
@@ -65,12 +69,13 @@ def deliveries(
     subject: Subject = None,
     since: Since = None,
     until: Until = None,
+    folded_into: FoldedInto = None,
     limit: Limit = LIMIT_DEFAULT,
     as_json: Json = False,
 ) -> None:
     """List deliveries, newest first."""
     given = {"state": state, "target": target, "route": route, "source": source, "type": type_, "subject": subject}
-    filters = filters_of(given | {"since": since, "until": until})
+    filters = filters_of(given | {"since": since, "until": until, "folded_into": folded_into})
     found = [show_delivery(delivery) for delivery in wiring.current().deliveries.find(filters, None, limit)]
     columns = ("id", "created_at", "target", "route", "state", "attempts", "last_status", "last_error")
     _print(found, columns, "no deliveries", as_json=as_json)
@@ -80,14 +85,14 @@ def show(
     identifier: Annotated[str, typer.Argument(metavar="ID", help="An event's or a delivery's id.")],
     as_json: Json = False,
 ) -> None:
-    """Show an event with its deliveries, or a delivery with its attempts."""
+    """Show an event with its deliveries, or a delivery with its attempts and the latest that were folded into it."""
     document = _find(wiring.current(), identifier)
     if as_json:
         print_json(document)
         return
     print_fields({name: value for name, value in document.items() if name not in _LISTS})
     for name, columns in _LISTS.items():
-        if name in document:
+        if name in document and (document[name] or name != "folded"):
             print()
             print_table(document[name], columns, empty=f"no {name}")
 
@@ -99,7 +104,12 @@ def _find(relay: wiring.Relay, identifier: str) -> dict[str, Any]:
             return show_event(event) | {"deliveries": carried}
         if delivery := relay.deliveries.get(identifier):
             made = [show_attempt(attempt) for attempt in relay.deliveries.attempts_of(identifier)]
-            return show_delivery(delivery) | {"history": made}
+            folded = relay.deliveries.find({"folded_into": identifier}, None, LIMIT_DEFAULT)
+            return show_delivery(delivery) | {
+                "folded_count": relay.deliveries.folded_count(identifier),
+                "history": made,
+                "folded": [show_delivery(one) for one in folded],
+            }
     raise NotFound(
         f"there is no event or delivery {identifier}", hint="`relay events` and `relay deliveries` list them"
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from relay import wiring
-from relay.cli.look import Limit, Route, Since, Source, State, Subject, Target, Type, Until
+from relay.cli.look import FoldedInto, Limit, Route, Since, Source, State, Subject, Target, Type, Until
 from relay.cli.output import Json, print_fields, print_json, print_table
 from relay.domain.listing import LIMIT_DEFAULT, filters_of, is_id, show_replay
 from relay.domain.replay import Started
@@ -16,7 +16,19 @@ from relay.pipeline.replay import pace
 Query = Annotated[str | None, typer.Option("--q", help="Only with this text in the last error or the subject.")]
 Rate = Annotated[str | None, typer.Option(help="How fast, such as 20/s; all at once if not given.")]
 
-_COLUMNS = ("id", "created_at", "state", "rate", "count", "pending", "sending", "delivered", "dead", "cancelled")
+_COLUMNS = (
+    "id",
+    "created_at",
+    "state",
+    "rate",
+    "count",
+    "pending",
+    "sending",
+    "delivered",
+    "folded",
+    "dead",
+    "cancelled",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -35,13 +47,14 @@ def replay(
     subject: Subject = None,
     since: Since = None,
     until: Until = None,
+    folded_into: FoldedInto = None,
     query: Query = None,
     rate: Rate = None,
     as_json: Json = False,
 ) -> None:
     """Send again: these events and deliveries, or all that fit the filters."""
     given = {"state": state, "target": target, "route": route, "source": source, "type": type_, "subject": subject}
-    filters = filters_of(given | {"since": since, "until": until, "q": query})
+    filters = filters_of(given | {"since": since, "until": until, "folded_into": folded_into, "q": query})
     if bool(ids) == bool(filters):
         raise UsageError("name what to replay", hint="either ids, or filters such as --state dead")
     step = wiring.current().replay

@@ -8,7 +8,10 @@ from relay.domain.event import Event
 
 
 class State(StrEnum):
-    """Where a delivery stands. `PENDING` and `SENDING` are open, the others final until replayed."""
+    """Where a delivery stands. `PENDING` and `SENDING` are open, the others final until replayed.
+
+    What is `FOLDED` shares the fate of the delivery whose message tells it: it is finished when that one is.
+    """
 
     PENDING = "pending"
     SENDING = "sending"
@@ -25,7 +28,9 @@ OPEN = (State.PENDING, State.SENDING)
 class Delivery:
     """One event for one target. `tries` counts since it was created or last replayed, `attempts` counts all.
 
-    `ordered` says that its target takes the events of a subject in their order.
+    `ordered` says that its target takes the events of a subject in their order. `folded_into` is the delivery whose
+    message tells this one; of a `repeat`, the one that told the same before. `digest` names what it gathers with until
+    its window ends, `dedupe` what is told but once in a while.
     """
 
     id: str
@@ -43,11 +48,18 @@ class Delivery:
     last_status: int | None = None
     last_error: str | None = None
     ordered: bool = False
+    folded_into: str | None = None
+    repeat: bool = False
+    digest: str | None = None
+    dedupe: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery this worker holds until its lease ends, with the event it carries."""
+    """A delivery this worker holds until its lease ends, with the event it carries.
+
+    `riders` counts the deliveries that its message tells beside its own.
+    """
 
     id: str
     event: Event
@@ -56,6 +68,35 @@ class Claimed:
     attempts: int
     tries: int
     lease: str
+    riders: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rider:
+    """A delivery as far as a message that tells many of them needs it: the event's number, kind and time."""
+
+    seq: int
+    route: str
+    source: str
+    type: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """A digest whose window is open: until when, and how many it has gathered."""
+
+    until: datetime
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The delivery that tells what `dedupe` names, and when it did: `None` while it waits."""
+
+    dedupe: str
+    delivery_id: str
+    at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,11 @@ LIMIT_MOST = 200
 
 _DELIVERY_FIELDS = (
     *("id", "event_id", "route", "target", "subject", "state", "attempts", "next_attempt_at"),
-    *("last_status", "last_error", "created_at", "finished_at"),
+    *("last_status", "last_error", "created_at", "finished_at", "folded_into"),
 )
 
 FILTERS = ("state", "target", "route", "source", "type", "subject", "since", "until", "q")
+DELIVERY_FILTERS = (*FILTERS, "folded_into")
 
 
 def filters_of(given: Mapping[str, str | None]) -> dict[str, Any]:
@@ -32,6 +33,8 @@ def filters_of(given: Mapping[str, str | None]) -> dict[str, Any]:
             filters[name] = _moment(name, filters[name])
     if "state" in filters and filters["state"] not in set(State):
         raise UsageError(f"state: one of {', '.join(State)}")
+    if "folded_into" in filters and not is_id(filters["folded_into"]):
+        raise UsageError("folded_into: the id of a delivery")
     text = "".join(map(str, filters.values()))
     # Python stands in lone surrogates for bytes of the command line that are no text.
     if "\0" in text or text != text.encode(errors="replace").decode():

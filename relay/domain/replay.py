@@ -40,5 +40,5 @@ class Replay:
         return "running" if any(self.states.get(state, 0) for state in OPEN) else "done"
 
 
-SHOWN = (State.PENDING, State.SENDING, State.DELIVERED, State.DEAD, State.CANCELLED)
+SHOWN = (State.PENDING, State.SENDING, State.DELIVERED, State.FOLDED, State.DEAD, State.CANCELLED)
 """The states that a replay's progress is told in."""

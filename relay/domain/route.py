@@ -5,9 +5,38 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from relay.domain.durations import Duration
+from relay.domain.fold import MOST
 from relay.domain.names import Name
 
+Window = Annotated[Duration, Field(ge=1, le=86400)]
+Key = Annotated[str, Field(min_length=1, max_length=2048)]
 Glob = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class Digest(BaseModel):
+    """Gathers events for people: one message when `window` seconds are over since the first, or once `max` are there.
+
+    `key` is a template: events of the same key are told together.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    window: Window
+    max: Annotated[int, Field(ge=2, le=MOST)] = MOST
+    key: Key | None = None
+
+
+class Dedupe(BaseModel):
+    """Tells the same but once in `window` seconds.
+
+    `key` is a template that says what the same is; without one it is the route's text, or the event's type and data.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    window: Window
+    key: Key | None = None
 
 
 class Route(BaseModel):
@@ -26,6 +55,8 @@ class Route(BaseModel):
     to: Annotated[tuple[Name, ...], Field(min_length=1)]
     text: Annotated[str, Field(max_length=32_000)] | None = None
     thread: Annotated[str, Field(max_length=2048)] | None = None
+    digest: Digest | None = None
+    dedupe: Dedupe | None = None
 
     def takes(self, event_type: str, source: str) -> bool:
         """Say whether an event of this type and source is for this route, its condition aside."""

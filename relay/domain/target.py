@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from relay.domain.card import Card, event_card
 from relay.domain.durations import Duration, Rate
@@ -38,6 +38,21 @@ class TargetOptions(BaseModel):
     fallback: Name | None = None
 
 
+class WordsOptions(TargetOptions):
+    """Options of kinds that people read. `fold` tells many deliveries in one message when more wait than can be read.
+
+    A target that takes the events of a subject in their order is told them one by one.
+    """
+
+    fold: bool = True
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.order == "subject" and self.fold and "fold" in self.model_fields_set:
+            raise ValueError('with order = "subject" each event is a message of its own: leave out fold')
+        return self
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One delivery as a target kind renders it.
@@ -47,7 +62,8 @@ class Message:
     `thread` groups messages in a conversation. `link` leads to the event in the relay, if known. `notice` says which of
     the route's templates failed, and is shown beside the news. `earlier` counts the attempts made before the delivery
     was last replayed: the same for each try of one sending. `former` holds signing secrets that were replaced so lately
-    that they go on signing beside the present ones.
+    that they go on signing beside the present ones. `folded` counts the deliveries that it tells beside its own, in a
+    `card` of them all: `event` is the leader's then.
     """
 
     id: str
@@ -60,6 +76,7 @@ class Message:
     earlier: int = 0
     told: Card | None = None
     former: tuple[str, ...] = ()
+    folded: int = 0
 
     @property
     def card(self) -> Card:

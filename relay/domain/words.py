@@ -1,6 +1,7 @@
 """Values of an event in words, for people."""
 
 import json
+import re
 from typing import Any
 
 NOTHING = "—"
@@ -8,6 +9,9 @@ NOTHING = "—"
 
 EMPTY = '""'
 """Shown for text in which there is nothing to see."""
+
+_LINK = re.compile(r"<https?://[^<>|]*\|([^<>]*)>")
+_MARK = re.compile(r"(?<![^\W_])[*_~`]+|[*_~`]+(?![^\W_])")
 
 
 def shown(value: Any) -> str:
@@ -23,6 +27,11 @@ def shown(value: Any) -> str:
             return str(value)
         case _:
             return _compact(value)
+
+
+def unmarked(text: str) -> str:
+    """Return a message's text without the markup that chats share: marks around words, and links' addresses."""
+    return _MARK.sub("", _LINK.sub(r"\1", text))
 
 
 def _compact(value: Any) -> str:

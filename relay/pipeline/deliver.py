@@ -13,6 +13,7 @@ from relay.domain.target import Refused, TryLater
 from relay.domain.templates import TemplateFailed
 from relay.errors import StoreUnavailable
 from relay.pipeline.breakers import Breakers
+from relay.pipeline.folding import Folding
 from relay.pipeline.judging import conclude, judge, unmade
 from relay.pipeline.live import Following, Live, LiveTarget
 from relay.pipeline.ports import DeliveryStore, Nudge, Pacer, Reply, Transport
@@ -48,6 +49,7 @@ class Deliver:
         deliveries: DeliveryStore,
         recorder: Recorder,
         breakers: Breakers,
+        folding: Folding,
         following: Following,
         transport: Callable[[], Transport],
         pacer: Pacer,
@@ -57,6 +59,7 @@ class Deliver:
         self.deliveries = deliveries
         self.recorder = recorder
         self.breakers = breakers
+        self.folding = folding
         self.following = following
         self.transport = transport
         self.pacer = pacer
@@ -197,10 +200,17 @@ class _Drain:
             route, told = latest.router.named(claimed.route), latest.told(event, live.target)
             earlier, former = claimed.attempts - claimed.tries, live.signing(at)
             message = compose(route, event, live.target, identity, at, earlier, told, former)
+            if live.target.words:
+                claimed, message = self._parts.folding.fold(claimed, message, live)
             request = live.target.render(message)
             # Every kind's, so that any receiver can tell a repeat; a kind that signs sets the same ones.
             stamps = {"webhook-id": identity, "webhook-timestamp": str(int(at.timestamp()))}
             request.headers = stamps | dict(request.headers)
+        except StoreUnavailable as error:
+            # Who rides along cannot be asked: without them it would be another message.
+            _log.warning("delivery.waits", delivery=claimed.id, error=error.message)
+            self._underway.hold(claimed, live, DATABASE_AWAY)
+            return
         except Exception as error:  # noqa: BLE001  one message that cannot be made must not hold up the others
             self._fault(claimed, live, at, error)
             return

@@ -8,6 +8,7 @@ from relay.domain.event import Event, new_id
 from relay.pipeline.alarms import FALLBACK, fallback_of
 from relay.pipeline.live import Following, Live
 from relay.pipeline.ports import EventStore
+from relay.pipeline.windows import Windows
 
 BATCH = 500
 
@@ -15,19 +16,23 @@ BATCH = 500
 class FanOut:
     """Routes the events that wait, in the order in which they were stored."""
 
-    def __init__(self, events: EventStore, following: Following) -> None:
+    def __init__(self, events: EventStore, windows: Windows, following: Following) -> None:
         self._events = events
+        self._windows = windows
         self._following = following
 
     def run(self) -> tuple[int, int]:
         """Route one batch; return how many events it had, and how many deliveries came of them."""
         # Looked up now, not at most half a second ago: what was just applied holds for what comes after it.
         live = self._following.refresh()
-        return self._events.route(BATCH, lambda batch: _deliveries(live, batch, datetime.now(UTC)))
+        return self._events.route(BATCH, lambda batch: self._decide(live, batch, datetime.now(UTC)))
 
     def waiting(self) -> bool:
         """Say whether any event is not routed yet."""
         return self._events.waiting()
+
+    def _decide(self, live: Live, batch: Sequence[Event], now: datetime) -> Sequence[Delivery]:
+        return self._windows.place(live, batch, list(_deliveries(live, batch, now)), now)
 
 
 def _deliveries(live: Live, batch: Sequence[Event], now: datetime) -> Iterator[Delivery]:

@@ -19,7 +19,7 @@ from relay.domain.database import Database
 from relay.domain.event import Event
 from relay.domain.inbound import Provider, SourceOptions
 from relay.domain.rate import Gcra
-from relay.domain.target import Former, Target, TargetOptions
+from relay.domain.target import Former, Target, TargetOptions, WordsOptions
 from relay.errors import InvalidConfiguration, StoreUnavailable
 from relay.pipeline.conditions import Identity
 from relay.pipeline.ports import ConfigurationReader, Stored
@@ -63,6 +63,16 @@ class LiveTarget:
         if not self.former:
             return ()
         return tuple(one.secret.get_secret_value() for one in self.former if one.signs(at))
+
+    @property
+    def gathers(self) -> bool:
+        """Whether digests may be made for it: people read it, and not one by one in an order of their own."""
+        return self.target.words and self.options.order == "none"
+
+    @property
+    def folds(self) -> bool:
+        """Whether many deliveries that wait for it become one message."""
+        return self.gathers and isinstance(self.options, WordsOptions) and self.options.fold
 
 
 @dataclass(frozen=True, slots=True)

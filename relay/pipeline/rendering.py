@@ -1,5 +1,7 @@
 """Routes made ready to use: their condition and templates compiled, and a message made of an event."""
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
 
 from relay.domain.card import Card, default_thread
@@ -11,7 +13,7 @@ from relay.pipeline.conditions import Condition, Facts
 
 
 class BadExpression(ValueError):
-    """A route's condition or template is wrong. `key` is `when`, `text` or `thread`; the message is one line."""
+    """A route's condition or template is wrong. `key` says which, such as `digest.key`; the message is one line."""
 
     def __init__(self, key: str, message: str) -> None:
         self.key = key
@@ -21,11 +23,13 @@ class BadExpression(ValueError):
 class CompiledRoute:
     """A route with its condition and templates compiled."""
 
-    def __init__(self, route: Route, when: Condition | None, text: Template | None, thread: Template | None) -> None:
+    def __init__(self, route: Route, when: Condition | None, templates: Mapping[str, Template]) -> None:
         self.route = route
         self._when = when
-        self._text = text
-        self._thread = thread
+        self._text = templates.get("text")
+        self._thread = templates.get("thread")
+        self._digest = templates.get("digest.key")
+        self._dedupe = templates.get("dedupe.key")
 
     def reason(self, event: Event, facts: Facts | None = None) -> str | None:
         """Return `None` if the route takes the event, else why not, in one line.
@@ -52,19 +56,37 @@ class CompiledRoute:
         """Return the thread the route puts the event in, `None` where it names none. Raises `TemplateFailed`."""
         return self._thread.render(event, str) if self._thread else None
 
+    def digest_key(self, event: Event) -> str:
+        """Return what the event is gathered by, beside route and target. Raises `TemplateFailed`."""
+        return self._digest.render(event, str) if self._digest else ""
+
+    def dedupe_key(self, event: Event) -> str:
+        """Return what is the same in events that say the same; empty for one that is like no other.
+
+        Raises `TemplateFailed`.
+        """
+        if template := self._dedupe or self._text:
+            return template.render(event, str).strip()
+        return f"{event.type} {json.dumps(event.data, sort_keys=True)}"
+
 
 def compile_route(route: Route) -> CompiledRoute:
     """Return the route ready to use. Raises `BadExpression` for a wrong condition or template."""
-    key = "when"
+    sources = {
+        "text": route.text,
+        "thread": route.thread,
+        "digest.key": route.digest.key if route.digest else None,
+        "dedupe.key": route.dedupe.key if route.dedupe else None,
+    }
+    key, templates = "when", {}
     try:
         when = Condition(route.when) if route.when is not None else None
-        key = "text"
-        text = Template(route.text) if route.text is not None else None
-        key = "thread"
-        thread = Template(route.thread) if route.thread is not None else None
+        for key, source in sources.items():
+            if source is not None:
+                templates[key] = Template(source)
     except ValueError as error:
         raise BadExpression(key, str(error)) from None
-    return CompiledRoute(route, when, text, thread)
+    return CompiledRoute(route, when, templates)
 
 
 def compose(

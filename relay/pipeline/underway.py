@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from relay.domain.delivery import Claimed, Lane
+from relay.domain.fold import ALONE
 from relay.pipeline.live import LiveTarget
 
 WINDOW = 256
@@ -78,6 +79,9 @@ class Underway:
         if live.options.rate is not None:
             # Not much more than a second's worth: what is held here cannot be sent by another worker.
             places = min(places, max(1, int(live.options.rate)))
+        if live.folds:
+            # What is in hand leaves by itself: the rest is to ride along.
+            places = min(places, ALONE)
         taken = self._of[live.options.name]
         if live.paused is not None or taken > places // 2:
             return None

@@ -21,6 +21,7 @@ from relay.store import tables
 from relay.store.batch import insert_of
 from relay.store.database import Database
 from relay.store.deliveries import TARGET_REMOVED
+from relay.store.folds import cancel
 from relay.store.rotation import retired_by, unseal
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -91,11 +92,7 @@ class ConfigurationStore:
             self._write_targets(connection, wanted.targets, now)
             gone = tables.deliveries.c.target.not_in([target.name for target in wanted.targets])
             waiting = tables.deliveries.c.state == State.PENDING
-            connection.execute(
-                update(tables.deliveries)
-                .where(waiting & gone)
-                .values(state=State.CANCELLED, finished_at=now, last_error=TARGET_REMOVED)
-            )
+            cancel(connection, waiting & gone, TARGET_REMOVED, now)
             return version
 
     def pause(self, target: str, reason: str | None, now: datetime) -> bool:

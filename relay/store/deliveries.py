@@ -12,6 +12,7 @@ from relay.store.batch import any_of, update_rows
 from relay.store.claim import claim
 from relay.store.database import Database
 from relay.store.events import glob
+from relay.store.folds import cancel
 from relay.store.record import record
 from relay.store.tables import attempts, deliveries, events, targets
 
@@ -76,8 +77,7 @@ class Deliveries:
             if not connection.scalar(select(select(deliveries.c.id).where(orphaned).exists())):
                 return 0
         with self._database.writing() as connection:
-            cancelled = update(deliveries).values(state=State.CANCELLED, finished_at=now, last_error=TARGET_REMOVED)
-            return int(connection.execute(cancelled.where(orphaned)).rowcount)
+            return cancel(connection, orphaned, TARGET_REMOVED, now)
 
     def due(self, names: Iterable[str], now: datetime) -> bool:
         """Say whether anything waits for one of these targets and its time has come."""
@@ -114,11 +114,18 @@ class Deliveries:
         with self._database.reading() as connection:
             return [Attempt(**row) for row in connection.execute(statement).mappings()]
 
+    def folded_count(self, delivery_id: str) -> int:
+        """Return how many deliveries were folded into this one: told in its message, or the same as it told."""
+        statement = select(func.count()).where(deliveries.c.folded_into == delivery_id)
+        with self._database.reading() as connection:
+            return connection.scalar(statement) or 0
+
     def find(self, filters: Mapping[str, Any], before: str | None, limit: int) -> list[Delivery]:
         """Return deliveries, newest first, from `before` (an id) backwards.
 
         `filters` may hold `state`, `target`, `route`, `source`, `type` (shell-style globs), `subject`, `since`,
-        `until` (datetimes of their making) and `q`, text that is part of the last error or the subject.
+        `until` (datetimes of their making), `folded_into` (an id) and `q`, text that is part of the last error or the
+        subject.
         """
         statement = filtered(select(deliveries), filters).order_by(deliveries.c.id.desc()).limit(limit)
         if before is not None:

@@ -34,6 +34,16 @@ _DELIVERY_COLUMNS = (
     "next_attempt_at",
     "created_at",
 )
+_FOLDING_COLUMNS = (
+    *_DELIVERY_COLUMNS,
+    "state",
+    "finished_at",
+    "last_error",
+    "folded_into",
+    "repeat",
+    "digest",
+    "dedupe",
+)
 
 # One router at a time: two would put the events of one subject on their way in any order. The number is arbitrary,
 # but the same in every relay that shares the database.
@@ -104,9 +114,11 @@ class Events:
             if not batch:
                 return 0, 0
             made = list(decide(batch))
-            if made:
-                rows = [tuple(getattr(delivery, name) for name in _DELIVERY_COLUMNS) for delivery in made]
-                insert_rows(connection, deliveries, _DELIVERY_COLUMNS, rows)
+            # Apart: most deliveries neither gather nor repeat, and every column of a batch costs.
+            for folding, names in ((False, _DELIVERY_COLUMNS), (True, _FOLDING_COLUMNS)):
+                rows = [tuple(getattr(one, name) for name in names) for one in made if _folds(one) is folding]
+                if rows:
+                    insert_rows(connection, deliveries, names, rows)
             seqs = any_of(connection, events.c.seq, [event.seq for event in batch])
             connection.execute(update(events).values(routed=True).where(seqs))
             return len(batch), len(made)
@@ -155,6 +167,10 @@ def glob(column: Any, pattern: str) -> Any:
         return column == pattern
     escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return column.like(escaped.replace("*", "%").replace("?", "_"), escape="\\")
+
+
+def _folds(delivery: Delivery) -> bool:
+    return not (delivery.digest is delivery.dedupe is delivery.folded_into is None)
 
 
 def _condition(name: str, value: Any) -> Any:

@@ -5,12 +5,13 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql
 
 from relay.domain.delivery import OPEN, Verdict
 from relay.store.batch import arrays, insert_rows, unnested, update_rows
 from relay.store.database import Database
+from relay.store.folds import settle
 from relay.store.tables import attempts, deliveries
 
 _ATTEMPT = ("delivery_id", "at", "number", "ms", "outcome", "status", "error", "response")
@@ -24,21 +25,28 @@ def record(database: Database, verdicts: Sequence[Verdict]) -> int:
 
     A delivery whose lease was lost meanwhile is another worker's: the attempt is kept, its state is not touched.
     """
+    leaders = [verdict.claimed.id for verdict in verdicts if verdict.claimed.riders]
+    alone = database.is_postgresql and not leaders
+    with database.writing_once() if alone else database.writing() as connection:
+        taken = _store(connection, verdicts)
+        if leaders:
+            settle(connection, leaders)
+        return taken
+
+
+def _store(connection: Connection, verdicts: Sequence[Verdict]) -> int:
     made = [_attempt(verdict) for verdict in verdicts]
     states = [_state(verdict) for verdict in verdicts]
-    if database.is_postgresql:
+    if connection.dialect.name == "postgresql":
         rows = [(*attempt, *state) for attempt, state in zip(made, states, strict=True)]
-        with database.writing_once() as connection:
-            return int(connection.execute(_both(), arrays((*_ATTEMPT, *_STATE), rows)).rowcount)
-    with database.writing() as connection:
-        insert_rows(connection, attempts, _ATTEMPT, made)
-        known = ("id", *_STATE, *_SAME)
-        last = [_ATTEMPT.index(name) for name in _SAME.values()]
-        rows = [
-            (attempt[0], *state, *(attempt[place] for place in last))
-            for attempt, state in zip(made, states, strict=True)
-        ]
-        return update_rows(connection, deliveries, known[:2], known[2:], rows)
+        return int(connection.execute(_both(), arrays((*_ATTEMPT, *_STATE), rows)).rowcount)
+    insert_rows(connection, attempts, _ATTEMPT, made)
+    known = ("id", *_STATE, *_SAME)
+    last = [_ATTEMPT.index(name) for name in _SAME.values()]
+    rows = [
+        (attempt[0], *state, *(attempt[place] for place in last)) for attempt, state in zip(made, states, strict=True)
+    ]
+    return update_rows(connection, deliveries, known[:2], known[2:], rows)
 
 
 @cache

@@ -7,13 +7,14 @@ from typing import Any
 import orjson
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, literal, select, update
 
-from relay.domain.delivery import OPEN, State
+from relay.domain.delivery import State
 from relay.domain.event import new_id
 from relay.domain.replay import Replay, Started
 from relay.errors import NotFound
 from relay.store.batch import any_of
 from relay.store.database import Database
 from relay.store.deliveries import filtered
+from relay.store.folds import cancel, is_over
 from relay.store.tables import deliveries, events, replays, targets
 
 CANCELLED = "its replay was cancelled"
@@ -65,14 +66,13 @@ class Replays:
             if not connection.execute(known).rowcount:
                 return False
             waiting = (deliveries.c.replay_id == replay_id) & (deliveries.c.state == State.PENDING)
-            cancelled = {"state": State.CANCELLED, "finished_at": now, "last_error": CANCELLED}
-            connection.execute(update(deliveries).where(waiting).values(cancelled))
+            cancel(connection, waiting, CANCELLED, now)
             return True
 
     def _make_due(
         self, connection: Connection, replay_id: str, filters: Mapping[str, Any], rate: float | None, now: datetime
     ) -> int:
-        over = deliveries.c.state.not_in(OPEN)
+        over = is_over()
         turn = (func.row_number().over(order_by=(deliveries.c.event_seq, deliveries.c.id)) - 1).label("turn")
         known = deliveries.c.target.in_(select(targets.c.name))
         picked = filtered(select(deliveries.c.id, turn), filters).where(over, known).subquery("picked")
@@ -87,6 +87,10 @@ class Replays:
             "next_attempt_at": due,
             "finished_at": None,
             "replay_id": replay_id,
+            # By itself: what told it before, or the same, is over. A leader keeps its riders, and tells them again.
+            "folded_into": None,
+            "repeat": False,
+            "digest": None,
         }
         # Once more what is over: two replays of the same can meet, and a delivery is sent again by one of them.
         statement = update(deliveries).values(again).where(deliveries.c.id == picked.c.id, over)

@@ -77,6 +77,12 @@ deliveries = Table(
     Column("ordered", Boolean, nullable=False, server_default=false()),
     # Of the latest replay that sent it again.
     Column("replay_id", Id),
+    # The delivery whose message tells this one; or, for a `repeat`, the one that told the same before.
+    Column("folded_into", Id),
+    Column("repeat", Boolean, nullable=False, server_default=false()),
+    # What gathers until its window ends, and what is told once in a while: digests of route, target and key.
+    Column("digest", String(32)),
+    Column("dedupe", String(32)),
 )
 _pending = deliveries.c.state == "pending"
 _sending = deliveries.c.state == "sending"
@@ -114,6 +120,28 @@ Index(
     deliveries.c.state,
     postgresql_where=deliveries.c.replay_id.is_not(None),
     sqlite_where=deliveries.c.replay_id.is_not(None),
+)
+Index(
+    "deliveries_folded",
+    deliveries.c.folded_into,
+    deliveries.c.id,
+    postgresql_where=deliveries.c.folded_into.is_not(None),
+    sqlite_where=deliveries.c.folded_into.is_not(None),
+)
+_gathering = _pending & deliveries.c.digest.is_not(None)
+Index(
+    "deliveries_gathering",
+    deliveries.c.digest,
+    deliveries.c.next_attempt_at,
+    postgresql_where=_gathering,
+    sqlite_where=_gathering,
+)
+Index(
+    "deliveries_told",
+    deliveries.c.dedupe,
+    deliveries.c.finished_at,
+    postgresql_where=deliveries.c.dedupe.is_not(None),
+    sqlite_where=deliveries.c.dedupe.is_not(None),
 )
 Index("deliveries_dead", deliveries.c.finished_at, postgresql_where=_dead, sqlite_where=_dead)
 

@@ -20,8 +20,8 @@ from relay.secrets import RESOLVE
 
 SECTIONS = ("sources", "databases", "targets", "routes")
 
-COMPILED = ("when", "text", "thread")
-"""What of a route is a program: it must compile."""
+COMPILED = ("when", "text", "thread", "digest", "dedupe")
+"""What of a route is, or holds, a program: it must compile."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -46,6 +46,7 @@ class _Checker:
     def __init__(self, document: Document, plugins: Plugins) -> None:
         self.problems: list[Problem] = []
         self._document = document
+        self._read = {kind for kind, plugin in plugins.targets.items() if plugin.words}
         self._kinds: dict[str, tuple[str, Mapping[str, type[BaseModel]]]] = {
             "sources": ("verify", {kind: plugin.Options for kind, plugin in plugins.providers.items()}),
             "targets": ("kind", {kind: plugin.Options for kind, plugin in plugins.targets.items()}),
@@ -59,6 +60,7 @@ class _Checker:
         sources, databases, targets, routes = (self._section(section) for section in SECTIONS)
         self._check_fallbacks()
         self._check_destinations()
+        self._check_digests(routes, targets)
         self._check_identities(sources)
         self._check_programs(routes, compile_route)
         return Configuration(
@@ -171,6 +173,20 @@ class _Checker:
                 elif target in targets[:place]:
                     self._add(key, f"{json.dumps(target)} is named twice")
 
+    def _check_digests(self, routes: Items, targets: Items) -> None:
+        known = {target.name: target for target in targets.values()}
+        for number, route in routes.items():
+            told = [known[name] for name in route.to if name in known]
+            read = [target for target in told if target.kind in self._read]
+            if route.digest is None or len(told) < len(route.to):
+                continue
+            key: Key = ("routes", number, "digest")
+            if not read:
+                self._add(key, "none of its targets is read by people", "the others hear of each event by itself")
+            for target in read:
+                if target.order == "subject":
+                    self._add(key, f'{json.dumps(target.name)} has order = "subject": there each event is a message')
+
     def _check_identities(self, sources: Items) -> None:
         for number, source in sources.items():
             if source.dedupe is None:
@@ -188,7 +204,8 @@ class _Checker:
                 try:
                     compile_route(route.model_copy(update=others))
                 except ValueError as error:
-                    self._add(("routes", number, field), str(error))
+                    inner = ("key",) if field in ("digest", "dedupe") else ()
+                    self._add(("routes", number, field, *inner), str(error))
 
 
 def _chain(name: str, after: Mapping[str, Any]) -> list[str]:

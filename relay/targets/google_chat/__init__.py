@@ -17,7 +17,7 @@ from relay.domain.layout import Room, roomiest
 from relay.domain.markup import ANGLES
 from relay.domain.replies import document, keys_in, member, safe_words
 from relay.domain.retry import PATIENT, Schedule
-from relay.domain.target import Message, Outcome, Refused, TargetOptions, TryLater
+from relay.domain.target import Message, Outcome, Refused, TargetOptions, TryLater, WordsOptions
 from relay.domain.text import clean
 from relay.domain.url import HttpUrl, fingerprint
 from relay.targets.google_chat import text
@@ -45,7 +45,7 @@ _NAMESPACE = UUID("8d2f6a4e-52f5-4f0c-9d7b-3f6c1b7a90e1")
 _SPACE = re.compile(r"/v1/(spaces/[A-Za-z0-9_-]+)/messages/?")
 
 
-class GoogleChatOptions(TargetOptions):
+class GoogleChatOptions(WordsOptions):
     """Fields of a `google_chat` target: `url` is the webhook's URL as Chat shows it, key and token included."""
 
     url: HttpUrl
@@ -87,8 +87,9 @@ class GoogleChatTarget:
 
     def render(self, message: Message) -> requests.Request:
         """Return the request that posts the message, its text if it has one and else the event's card."""
-        # A retry that lands twice shows once; a replay is meant to be seen again.
-        params = {"requestId": str(uuid5(_NAMESPACE, f"{message.id} {message.earlier}"))}
+        # A retry that lands twice shows once; a replay is meant to be seen again, and so is what tells more.
+        told = f"{message.id} {message.earlier}" + (f" {message.folded}" if message.folded else "")
+        params = {"requestId": str(uuid5(_NAMESPACE, told))}
         extra: dict[str, Any] = {}
         if key := _thread_key(message.thread):
             params["messageReplyOption"] = REPLY

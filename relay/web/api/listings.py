@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from relay.domain.event import JSON, encode
-from relay.domain.listing import FILTERS, show_attempt, show_delivery, show_event
+from relay.domain.listing import DELIVERY_FILTERS, FILTERS, show_attempt, show_delivery, show_event
 from relay.web.api.query import page, path_id, read_query
 from relay.web.problems import Problem
 
@@ -38,14 +38,16 @@ async def show_one_event(request: Request) -> Response:
 
 async def list_deliveries(request: Request) -> Response:
     """Return deliveries, newest first."""
-    filters, cursor, limit = read_query(request.query_params, FILTERS)
+    filters, cursor, limit = read_query(request.query_params, DELIVERY_FILTERS)
     found = await to_thread.run_sync(request.app.state.parts.deliveries.find, filters, cursor, limit + 1)
     return _json(page([show_delivery(delivery) for delivery in found], limit, "id"))
 
 
 async def show_one_delivery(request: Request) -> Response:
-    """Return a delivery."""
-    return _json(show_delivery(await _delivery(request)))
+    """Return a delivery, and how many were folded into it."""
+    delivery = await _delivery(request)
+    count = await to_thread.run_sync(request.app.state.parts.deliveries.folded_count, delivery.id)
+    return _json(show_delivery(delivery) | {"folded_count": count})
 
 
 async def list_attempts(request: Request) -> Response:

@@ -9,7 +9,7 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from relay.domain.listing import FILTERS, filters_of, is_id, show_replay
+from relay.domain.listing import DELIVERY_FILTERS, filters_of, is_id, show_replay
 from relay.domain.replay import Started
 from relay.pipeline.replay import Replaying, pace
 from relay.web.api.query import page, path_id, read_query
@@ -77,7 +77,7 @@ def _ids(given: Any) -> list[str]:
 
 def _filters(given: Any) -> dict[str, Any]:
     if not isinstance(given, dict) or not given or not all(isinstance(value, str) for value in given.values()):
-        raise Problem(400, f"filter: an object of text, at least one of {', '.join(FILTERS)}")
-    if unknown := given.keys() - set(FILTERS):
-        raise Problem(400, f"filter: unknown {min(unknown)}: there are {', '.join(FILTERS)}")
+        raise Problem(400, f"filter: an object of text, at least one of {', '.join(DELIVERY_FILTERS)}")
+    if unknown := given.keys() - set(DELIVERY_FILTERS):
+        raise Problem(400, f"filter: unknown {min(unknown)}: there are {', '.join(DELIVERY_FILTERS)}")
     return filters_of(given)
