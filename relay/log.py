@@ -2,10 +2,14 @@
 
 import logging
 import sys
-from typing import Any
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
 
 import orjson
 import structlog
+
+_together: BinaryIO | None = None
 
 # Warnings of these are worth a line, their progress is not.
 _QUIET = ("uvicorn", "alembic", "celery", "kombu", "amqp")
@@ -24,7 +28,6 @@ def configure(style: str, level: int = logging.INFO) -> None:
         factory = structlog.WriteLoggerFactory(sys.stderr)
     else:
         renderer = structlog.processors.JSONRenderer()
-        # There is a line for every attempt: the standard library's way to a stream would cost more than the request.
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_dumps)]
         factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
     structlog.configure(
@@ -33,7 +36,25 @@ def configure(style: str, level: int = logging.INFO) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
+    global _together
+    _together = sys.stderr.buffer if style == "json" and level <= logging.INFO else None
     _configure_standard(shared, renderer, level)
+
+
+def each(logger: structlog.typing.FilteringBoundLogger, event: str, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Tell one line for each, as `logger.info(event, **line)` would. As JSON they are written together.
+
+    There is a line for every attempt: one by one they cost more than the requests.
+    """
+    if _together is None:
+        for line in lines:
+            logger.info(event, **line)
+        return
+    told = {"event": event, "level": "info", "timestamp": datetime.now(UTC)}
+    _together.write(
+        b"".join([_dumps(told | line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE) for line in lines])
+    )
+    _together.flush()
 
 
 def get(name: str) -> structlog.typing.FilteringBoundLogger:
@@ -63,5 +84,5 @@ def _configure_standard(
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def _dumps(line: Any, **_: Any) -> bytes:
-    return orjson.dumps(line, default=repr)
+def _dumps(line: Any, *, option: int | None = None, **_: Any) -> bytes:
+    return orjson.dumps(line, default=repr, option=option)

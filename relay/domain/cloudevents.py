@@ -4,6 +4,7 @@ import json
 import re
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -56,13 +57,18 @@ def attributes(event: Event) -> dict[str, str]:
     known = {
         "specversion": SPECVERSION,
         "id": event.id,
-        "source": quote(event.source, safe=_URI, errors="replace"),
+        "source": _reference(event.source),
         "type": event.type,
         "time": event.occurred_at.isoformat(),
     }
     if event.subject:
         known["subject"] = event.subject
     return known if all(map(str.isascii, known.values())) else {name: _sound(known[name]) for name in known}
+
+
+@lru_cache(maxsize=1024)
+def _reference(source: str) -> str:
+    return quote(source, safe=_URI, errors="replace")
 
 
 def sendable(content_type: Any) -> str:

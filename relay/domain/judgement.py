@@ -44,9 +44,9 @@ def judge_status(response: "requests.Response", now: datetime, detail: str = "")
     behind the status in the reason: what the body said, free of secrets.
     """
     status = response.status_code
-    reason = f"{phrase(status)}: {detail}" if detail else phrase(status)
     if 200 <= status < 300:
         return Delivered()
+    reason = f"{phrase(status)}: {detail}" if detail else phrase(status)
     if status in PASSING or not 300 <= status < 500:
         return TryLater(reason, retry_after(response.headers.get("retry-after"), now))
     if status < 400:

@@ -4,6 +4,7 @@ import re
 import socket
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import starmap
 from typing import Any
 
 import certifi
@@ -178,22 +179,21 @@ class _Unsendable(ValueError):
 
 def header_lines(headers: Any) -> list[bytes]:
     """Return headers as libcurl takes them, so that it adds none. Raises `ValueError` for what is no header."""
-    lines = [b"Expect:"]
-    named = set()
-    for name, value in headers.items():
-        lowered = _name(name)
-        named.add(lowered)
-        # libcurl counts the body itself.
-        if lowered != "content-length":
-            lines.append(_line(name, value))
-    if "accept" not in named:
+    lines = [b"Expect:", *filter(None, starmap(_line, headers.items()))]
+    if "accept" not in headers:
         lines.append(b"Accept:")
-    if "content-type" not in named:
+    if "content-type" not in headers:
         lines.append(b"Content-Type:")
     return lines
 
 
-def _line(name: str, value: Any) -> bytes:
+@lru_cache(maxsize=4096)
+def _line(name: Any, value: Any) -> bytes | None:
+    """Return a header as a line; `None` for the one that libcurl writes. Most are the same in all of a target's."""
+    if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+        raise _Unsendable("a header's name is no word")
+    if name.lower() == "content-length":
+        return None
     try:
         content = value if isinstance(value, bytes) else value.encode("latin-1")
     except (AttributeError, UnicodeError):
@@ -202,14 +202,6 @@ def _line(name: str, value: Any) -> bytes:
         raise _Unsendable(f"the header {name} holds a line break")
     # libcurl takes `Name:` as the wish to leave a header out; an empty one is written with a semicolon.
     return b"%s: %s" % (name.encode(), content) if content.strip() else name.encode() + b";"
-
-
-@lru_cache(maxsize=1024)
-def _name(name: Any) -> str:
-    """Return a header's name in lower case."""
-    if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-        raise _Unsendable("a header's name is no word")
-    return name.lower()
 
 
 @lru_cache(maxsize=1024)

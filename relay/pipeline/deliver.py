@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from relay import log
 from relay.domain.delivery import Attempt, Claimed, Lane, Verdict, webhook_id
@@ -92,6 +93,7 @@ class _Drain:
         self._transport = transport
         self._underway = Underway()
         self._verdicts: list[Verdict] = []
+        self._untold: list[Verdict] = []
         self._turn = 0
         self._dry = False
         now = time.monotonic()
@@ -106,6 +108,7 @@ class _Drain:
             self._start_ready()
             for reply in self._transport.poll(self._patience()):
                 self._finish(reply)
+            self._tell()
             self._record()
             self._renew()
             if meanwhile():
@@ -233,12 +236,18 @@ class _Drain:
         self._keep(verdict)
         if isinstance(outcome, Refused) and outcome.gone and started.live.paused is None:
             self._parts.recorder.pause(started.claimed.target, f"it answered: {outcome.reason}")
-        _tell(verdict)
+
+    def _tell(self) -> None:
+        """Say of every attempt what came of it."""
+        if self._untold:
+            log.each(_log, "delivery.attempted", map(_in_words, self._untold))
+            self._untold = []
 
     def _keep(self, verdict: Verdict) -> None:
         if not self._verdicts:
             self._record_after = time.monotonic() + RECORD_AFTER
         self._verdicts.append(verdict)
+        self._untold.append(verdict)
 
     def _record(self) -> None:
         """Record results in groups: when enough are there, when the first has waited, or when none is to come."""
@@ -280,15 +289,14 @@ class _Drain:
         return max(0.0, min(waits))
 
 
-def _tell(verdict: Verdict) -> None:
+def _in_words(verdict: Verdict) -> dict[str, Any]:
     attempt = verdict.attempt
-    _log.info(
-        "delivery.attempted",
-        delivery_id=attempt.delivery_id,
-        event_id=verdict.claimed.event.id,
-        target=verdict.claimed.target,
-        outcome=attempt.outcome,
-        status=attempt.status,
-        ms=attempt.ms,
-        state=verdict.state,
-    )
+    return {
+        "delivery_id": attempt.delivery_id,
+        "event_id": verdict.claimed.event.id,
+        "target": verdict.claimed.target,
+        "outcome": attempt.outcome,
+        "status": attempt.status,
+        "ms": attempt.ms,
+        "state": verdict.state,
+    }
