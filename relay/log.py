@@ -51,9 +51,8 @@ def each(logger: structlog.typing.FilteringBoundLogger, event: str, lines: Itera
             logger.info(event, **line)
         return
     told = {"event": event, "level": "info", "timestamp": datetime.now(UTC)}
-    _together.write(
-        b"".join([_dumps(told | line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE) for line in lines])
-    )
+    option = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+    _together.write(b"".join([_dumps({**told, **line}, option=option) for line in lines]))
     _together.flush()
 
 

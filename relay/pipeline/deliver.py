@@ -20,7 +20,7 @@ from relay.pipeline.live import Following, Live, LiveTarget
 from relay.pipeline.ports import DeliveryStore, Nudge, Pacer, Reply, Transport
 from relay.pipeline.recording import Recorder
 from relay.pipeline.rendering import compose
-from relay.pipeline.underway import WINDOW, Started, Underway
+from relay.pipeline.underway import HAND, Started, Underway
 
 _log = log.get(__name__)
 
@@ -30,9 +30,9 @@ GRACE = 30.0
 """Seconds that requests under way are given at shutdown."""
 RECORD_AFTER = 0.03
 """Seconds a result waits for others to be recorded with."""
-RECORD_AT = 128
-CLAIM_AT = WINDOW // 2
-CLAIM_FULL = WINDOW // 8
+RECORD_AT = 256
+CLAIM_AT = HAND // 4
+CLAIM_FULL = HAND // 16
 LOOK_AGAIN = 0.05
 """Seconds until a claim that found little is repeated while requests are under way."""
 PATIENCE = 0.01
@@ -141,7 +141,8 @@ class _Drain:
     def _refill(self) -> None:
         """Claim when it is worth it: with many places free, or with empty hands, which shows whether all is done."""
         now, idle = time.monotonic(), self._idle()
-        if not idle and (now < self._claim_after or self._underway.free < CLAIM_AT):
+        worth = not self._underway.startable and self._underway.free >= CLAIM_AT
+        if not idle and (now < self._claim_after or not worth):
             return
         if not self._closing():
             self._dry = not self._claim(now) and idle
@@ -185,7 +186,7 @@ class _Drain:
         for one in claimed:
             target = live.targets[one.target]
             if target.options.rate is None:
-                self._start(one, target)
+                self._underway.queue(one, target)
             else:
                 (wait,) = self._parts.pacer.reserve(target.target.pace, target.options.rate, 1)
                 self._underway.hold(one, target, wait)
@@ -281,6 +282,8 @@ class _Drain:
         if not len(self._underway) and not self._verdicts:
             return 0.0
         waits = [PATIENCE]
+        if self._underway.startable:
+            return 0.0
         if self._verdicts:
             ready = self._record_after if self._underway.on_their_way else now
             waits.append(max(ready, self._unavailable_until) - now)

@@ -11,8 +11,12 @@ from relay.domain.delivery import Claimed, Lane
 from relay.domain.fold import ALONE
 from relay.pipeline.live import LiveTarget
 
+HAND = 512
+"""How many deliveries a drain holds, beside those that hang: the database works on many at once for little more."""
 WINDOW = 256
-"""How many deliveries a drain holds, beside those that hang."""
+"""How many of them are on their way, beside those that hang."""
+AT_ONCE = 64
+"""How many are started before the replies are looked at: where these come at once, few connections serve many."""
 HANGS_AFTER = 1.0
 """Seconds after which a request no longer counts against the window: targets that hang must not fill it."""
 MOST = 1024
@@ -53,22 +57,28 @@ class Underway:
         self._young: deque[tuple[float, Key]] = deque()
         self._hanging: set[Key] = set()
         self._held: list[_Held] = []
+        self._next: deque[tuple[Claimed, LiveTarget]] = deque()
         self._of: Counter[str] = Counter()
         self._turns = 0
 
     def __len__(self) -> int:
-        return len(self._started) + len(self._held)
+        return len(self._started) + len(self._held) + len(self._next)
 
     @property
     def free(self) -> int:
         """How many more deliveries fit."""
         self._age()
-        return min(WINDOW + len(self._hanging), MOST) - len(self)
+        return min(HAND + len(self._hanging), MOST) - len(self)
+
+    @property
+    def startable(self) -> bool:
+        """Whether any waits for nothing but its turn, and may have it."""
+        return bool(self._next) and len(self._started) - len(self._hanging) < WINDOW
 
     @property
     def claims(self) -> list[Claimed]:
         """All claims in hand."""
-        return [*(one.claimed for one in self._started.values()), *(one.claimed for one in self._held)]
+        return [*(one.claimed for one in self._started.values()), *self._waiting()]
 
     def lane(self, live: LiveTarget) -> Lane | None:
         """Return how much to claim for a target; `None` while too few places are free to be worth a claim.
@@ -94,6 +104,11 @@ class Underway:
             blocking=options.after_dead == "block",
         )
 
+    def queue(self, claimed: Claimed, live: LiveTarget) -> None:
+        """Keep a delivery until its turn comes."""
+        self._of[claimed.target] += 1
+        self._next.append((claimed, live))
+
     def hold(self, claimed: Claimed, live: LiveTarget, seconds: float) -> None:
         """Keep a delivery until its slot comes, so many seconds from now."""
         self._turns += 1
@@ -101,7 +116,13 @@ class Underway:
         heapq.heappush(self._held, _Held(time.monotonic() + seconds, self._turns, claimed, live))
 
     def ready(self) -> Iterator[tuple[Claimed, LiveTarget]]:
-        """Yield those whose slot has come; whoever takes them starts or drops them."""
+        """Yield those whose turn or slot has come; whoever takes them starts or drops them."""
+        for _ in range(AT_ONCE):
+            if not self.startable:
+                break
+            claimed, live = self._next.popleft()
+            self._of[claimed.target] -= 1
+            yield claimed, live
         now = time.monotonic()
         while self._held and self._held[0].due <= now:
             held = heapq.heappop(self._held)
@@ -110,10 +131,14 @@ class Underway:
 
     def let_go(self) -> list[Claimed]:
         """Return what was never started and forget it."""
-        held = [one.claimed for one in self._held]
-        self._of.subtract(claimed.target for claimed in held)
+        waiting = self._waiting()
+        self._of.subtract(claimed.target for claimed in waiting)
         self._held.clear()
-        return held
+        self._next.clear()
+        return waiting
+
+    def _waiting(self) -> list[Claimed]:
+        return [*(one.claimed for one in self._held), *(claimed for claimed, _ in self._next)]
 
     def next_slot(self) -> float | None:
         """Return in how many seconds the next slot comes; `None` when nothing is held."""
