@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 
 from relay import config, log, plugins
 from relay.domain.database import Database as DatabaseSpec
+from relay.errors import InvalidConfiguration
 from relay.outbound.carrier import Carrier
 from relay.outbound.fetch import Fetcher
 from relay.outbound.guard import Guard
@@ -43,7 +44,7 @@ from relay.store.deliveries import Deliveries
 from relay.store.events import Events
 from relay.store.folds import Folds
 from relay.store.health import HealthStore
-from relay.store.outbox import Outbox
+from relay.store.outbox import ClosedOutbox, Outbox
 from relay.store.replays import Replays
 from relay.web import app as web_app
 from relay.web.sandbox import Sandbox, mounted
@@ -241,5 +242,9 @@ def current() -> Relay:
         return _current[1]
 
 
-def _open_outbox(database: DatabaseSpec) -> Outbox:
-    return Outbox(database.name, Database(database.url.get_secret_value(), pool_size=1, foreign=True))
+def _open_outbox(database: DatabaseSpec) -> Outbox | ClosedOutbox:
+    try:
+        return Outbox(database.name, Database(database.url.get_secret_value(), pool_size=1, foreign=True))
+    except InvalidConfiguration as error:
+        # One database must not keep the others from being read.
+        return ClosedOutbox(database.name, str(error))

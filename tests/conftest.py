@@ -1,7 +1,18 @@
 """Fixtures that every test may ask for; each lives beside the server it starts, in `tests/support`."""
 
+from tests.support.mariadb import mariadb, mariadb_database
 from tests.support.postgres import pg_database, postgres, postgres_url
 from tests.support.sink import sink, sink_process
 from tests.support.valkey import redis_url, valkey
 
-__all__ = ["pg_database", "postgres", "postgres_url", "redis_url", "sink", "sink_process", "valkey"]
+__all__ = [
+    "mariadb",
+    "mariadb_database",
+    "pg_database",
+    "postgres",
+    "postgres_url",
+    "redis_url",
+    "sink",
+    "sink_process",
+    "valkey",
+]

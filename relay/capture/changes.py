@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection
 
+from relay.capture.dialects import is_mysql
 from relay.capture.registry import Field, Shape
 from relay.capture.values import ATOMS, LIMIT, plain
 
@@ -65,6 +66,8 @@ class Row:
         if self.after is None:
             return []
         missing = (self.before or {}).keys() - self.after.keys()
+        if self.shape.coarse and is_mysql(self.connection):
+            missing |= {f.name for f in self.shape.coarse if getattr(self.after.get(f.name), "microsecond", 0)}
         return [f for f in self.shape.fields if self.after.get(f.name) is UNREAD or f.name in missing]
 
 

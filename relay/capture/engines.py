@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.selectable import TextualSelect
 
 from relay.capture import bulk, inserts
+from relay.capture.dialects import is_mysql
 from relay.capture.errors import CaptureError, CaptureWarning
 from relay.capture.installation import Installation, ledger_of, open_ledger
 from relay.capture.ledger import Ledger
-from relay.capture.marks import has_triggers, mark, unmark
+from relay.capture.marks import has_triggers, mark, sweep, unmark
 from relay.capture.opaque import written
 from relay.capture.registry import mapper_of
-from relay.capture.statements import Parameters, Under, table_of
+from relay.capture.statements import Parameters, Under, others, table_of
 
 _sessions: WeakKeyDictionary[Connection, ReferenceType[Session]] = WeakKeyDictionary()
 # A dialect is what an engine shares with its copies that have other options.
@@ -30,6 +31,7 @@ def listen_to_engine(engine: Engine, installation: Installation) -> None:
         event.listen(Engine, "after_execute", _after_execute)
         event.listen(Engine, "before_cursor_execute", _before_cursor_execute, retval=True)
         event.listen(Engine, "after_cursor_execute", _after_cursor_execute)
+        event.listen(Engine, "begin", _begin)
     _installations[engine.dialect] = installation
 
 
@@ -48,6 +50,11 @@ def detach(ledger: Ledger) -> None:
     ledger.connections.clear()
 
 
+def _begin(connection: Connection) -> None:
+    if connection.dialect in _installations and is_mysql(connection):
+        sweep(connection)
+
+
 def _session(connection: Connection) -> Session | None:
     owner = _sessions.get(connection)
     return None if owner is None else owner()
@@ -60,6 +67,8 @@ def _before_execute(
         return statement, many, one
     table = table_of(statement)
     mapper = None if table is None else mapper_of(table)
+    if isinstance(statement, Update) and options.get("relay") != "ignore" and is_mysql(connection):
+        _check_others(statement)
     if table is None or mapper is None:
         return statement, many, one
     session = _session(connection)
@@ -75,6 +84,15 @@ def _before_execute(
         ledger.under = bulk.begin(connection, statement, mapper, parameters)
         statement = ledger.under.statement
     return statement, many, one
+
+
+def _check_others(statement: Update) -> None:
+    for table in others(statement):
+        if mapper_of(table) is not None:
+            raise CaptureError(
+                f"{table} is watched, and is written by an UPDATE of {statement.table}: update each by itself, or say "
+                f"that it is meant with the execution option relay='ignore'"
+            )
 
 
 def _after_execute(

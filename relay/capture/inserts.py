@@ -1,16 +1,17 @@
 """INSERT around objects: which rows it makes, and which of those that are there an upsert changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, CursorResult, Insert, select, text
+from sqlalchemy import CursorResult, Insert, select, text
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 
-from relay.capture import statements
+from relay.capture import conflicts
 from relay.capture.changes import Identity
+from relay.capture.dialects import is_mysql
 from relay.capture.errors import CaptureError
 from relay.capture.reading import BATCH, within
-from relay.capture.statements import Parameters, Under
+from relay.capture.statements import Under
 
 
 def prepare(under: Under, statement: Insert) -> list[Identity]:
@@ -20,6 +21,9 @@ def prepare(under: Under, statement: Insert) -> list[Identity]:
     """
     if any("replace" in str(prefix).lower() for prefix, _ in statement._prefixes):  # noqa: SLF001  nowhere else
         raise CaptureError(f"INSERT OR REPLACE into {statement.table} deletes rows unseen: use on_conflict_do_update")
+    conflicts.refuse_new_keys(statement)
+    if is_mysql(under.connection) and not _returns(under, statement):
+        return _prepare_unasked(under, statement)
     dialect, keys = under.connection.dialect, list(statement.table.primary_key)
     under.asks = dialect.insert_returning
     if len(under.parameters) > 1 and not dialect.insert_executemany_returning:
@@ -32,7 +36,31 @@ def prepare(under: Under, statement: Insert) -> list[Identity]:
         under.asked = True
     elif len(under.parameters) > 1 and not set(keys) <= set(statement.exported_columns):
         raise CaptureError(f"add the primary key of {statement.table} to this INSERT's returning(): it names the rows")
-    return _conflicting(under.connection, statement, under.parameters)
+    return [] if is_mysql(under.connection) else conflicts.conflicting(under.connection, statement, under.parameters)
+
+
+def _returns(under: Under, statement: Insert) -> bool:
+    """Say whether MariaDB is asked for the keys of an INSERT's rows: where RETURNING changes nothing else that it says.
+
+    After an upsert, whose count of rows tells new ones from old, it would.
+    """
+    single = len(under.parameters) < 2 and statement.select is None and not statement._multi_values  # noqa: SLF001
+    told = single and not _ignores(statement) and not statement.exported_columns
+    upsert = statement._post_values_clause is not None  # noqa: SLF001
+    return bool(under.connection.dialect.insert_returning) and not upsert and not told
+
+
+def _prepare_unasked(under: Under, statement: Insert) -> list[Identity]:
+    if statement._post_values_clause is not None or _ignores(statement):  # noqa: SLF001
+        under.unique = conflicts.by_any_key(statement, under.parameters)
+        return conflicts.located(under)
+    if len(conflicts.given(statement, under.parameters) or ()) != 1:
+        under.keys = _keys_given(under, statement)
+    return []
+
+
+def _ignores(statement: Insert) -> bool:
+    return any("ignore" in str(prefix).lower() for prefix, _ in statement._prefixes)  # noqa: SLF001
 
 
 def returning(under: Under, context: Any, sql: str) -> str:
@@ -59,9 +87,20 @@ def take_keys(under: Under, cursor: Any, context: Any) -> None:
         values = zip(readers, row[width:], strict=True)
         under.keys.append(tuple(reader(value) if reader else value for reader, value in values))
     rest = [tuple(row[:width]) for row in rows] if width else []
+    if context.dialect.postfetch_lastrowid:
+        _restore_last(under, context)
     # A cursor that is read to its end forgets how many rows there were.
     context._rowcount = cursor.rowcount  # noqa: SLF001
     context.cursor_fetch_strategy = FullyBufferedCursorFetchStrategy(cursor, description[:width] or None, rest)
+
+
+def _restore_last(under: Under, context: Any) -> None:
+    """Let a context know the number that the first row got: MariaDB does not say where it returns rows."""
+    table = under.statement.table
+    numbered = getattr(table, "autoincrement_column", None)
+    places = [place for place, key in enumerate(table.primary_key) if key is numbered]
+    last = under.keys[0][places[0]] if places and under.keys else 0
+    context.get_lastrowid = lambda: last
 
 
 def created(under: Under, result: CursorResult[Any]) -> list[Identity]:
@@ -78,6 +117,8 @@ def _written(under: Under, result: CursorResult[Any]) -> list[Identity]:
     columns = list(under.statement.table.primary_key)
     if under.keys or under.tail:
         return under.keys
+    if any(values for _, values in under.unique):
+        return conflicts.located(under)
     if len(under.parameters) > 1 and not under.asks:
         return [tuple(row) for row in result.inserted_primary_key_rows if row is not None]
     if len(under.parameters) > 1:
@@ -103,77 +144,12 @@ def _check_fresh(under: Under, fresh: Sequence[Identity]) -> None:
 
 
 def _keys_given(under: Under, statement: Insert) -> list[Identity]:
-    keys = [key.key for key in statement.table.primary_key]
-    if not all(row.get(key) is not None for row in under.parameters for key in keys):
+    rows = conflicts.given(statement, under.parameters)
+    keys = list(statement.table.primary_key)
+    found = [conflicts.key_of(row, keys) for row in rows or ()]
+    if rows is None or any(None in key for key in found):
         raise CaptureError(
             f"this database does not say which keys many rows of {statement.table} got: give them, add objects "
             f"instead, or watch the model with bulk='summary'"
         )
-    return [tuple(row[key] for key in keys) for row in under.parameters]
-
-
-def _conflicting(connection: Connection, statement: Insert, parameters: Parameters) -> list[Identity]:
-    """Lock the rows that an upsert is about to update and return their primary keys.
-
-    Raises `CaptureError` for an upsert that does not show them.
-    """
-    clause: Any = statement._post_values_clause  # noqa: SLF001  where dialects keep ON CONFLICT
-    if clause is None or "nothing" in type(clause).__name__.lower():
-        return []
-    columns = _arbiters(statement, clause)
-    rows = _given(statement, parameters)
-    if not columns or rows is None:
-        raise _unclear(statement)
-    values = [tuple(_value(row, column) for column in columns) for row in rows]
-    return statements.lock(connection, statement, columns, [value for value in values if None not in value])
-
-
-def _unclear(statement: Insert) -> CaptureError:
-    return CaptureError(
-        f"this upsert of {statement.table} does not show which rows it updates: give it plain values and "
-        f"index_elements, or watch the model with bulk='summary'"
-    )
-
-
-def _arbiters(statement: Insert, clause: Any) -> list[ColumnElement[Any]]:
-    """Return the columns by which an upsert recognises a row."""
-    named = getattr(clause, "constraint_target", None)
-    if named is not None:
-        return _constrained(statement, str(named))
-    elements = getattr(clause, "inferred_target_elements", None) or ()
-    names = [getattr(element, "key", element) for element in elements]
-    by_name = {column.name: column for column in statement.table.c}
-    return [by_name[name] for name in names] if set(names) <= by_name.keys() else []
-
-
-def _constrained(statement: Insert, name: str) -> list[ColumnElement[Any]]:
-    table = statements.table_of(statement)
-    if table is None:
-        return []
-    for known in [*table.constraints, *table.indexes]:
-        if getattr(known, "name", None) == name:
-            return list(getattr(known, "columns", ()))
-    # PostgreSQL's own name for a primary key that was given none.
-    return list(table.primary_key) if name == f"{table.name}_pkey" else []
-
-
-def _given(statement: Insert, parameters: Parameters) -> list[Mapping[Any, Any]] | None:
-    """Return the rows of an INSERT's VALUES, by column or its key; `None` where another query gives them."""
-    if statement.select is not None:
-        return None
-    common: Mapping[Any, Any] = statement._values or {}  # noqa: SLF001
-    many = [_row(statement, row) for rows in statement._multi_values for row in rows]  # noqa: SLF001
-    return many or [{**common, **row} for row in (parameters or [{}])]
-
-
-def _row(statement: Insert, row: Any) -> Mapping[Any, Any]:
-    return row if isinstance(row, Mapping) else dict(zip(statement.table.c, row, strict=False))
-
-
-def _value(row: Mapping[Any, Any], column: ColumnElement[Any]) -> Any:
-    value = next((row[key] for key in row if getattr(key, "key", key) in {column.key, column.name}), None)
-    if isinstance(value, BindParameter):
-        return value.effective_value
-    if isinstance(value, ColumnElement):
-        raise CaptureError(f"the upsert computes {column}: give a plain value, or watch the model with bulk='summary'")
-    return value
+    return found

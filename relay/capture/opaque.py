@@ -6,13 +6,18 @@ from functools import lru_cache
 from relay.capture.registry import tables
 
 _NAME = r"""((?:["`\[]?\w+["`\]]?\s*\.\s*)*["`\[]?\w+["`\]]?)"""
+# MariaDB's and MySQL's.
+_MANNER = "(?: low_priority | high_priority | delayed | quick | ignore )"
 _WRITES = re.compile(
     rf"""
     \b (?:
-        insert \s+ (?: (?:or\s+)? \w+ \s+ )?? into
-      | replace \s+ into
-      | (?<! for\s ) (?<! do\s ) (?<! key\s ) update (?: \s+ or \s+ \w+ )? (?: \s+ only )?
-      | delete \s+ from (?: \s+ only )?
+        insert \s+ (?: (?:or\s+)? \w+ \s+ ){{0,2}}? into
+      | insert (?: \s+ {_MANNER} )* (?! \s+ into )
+      | replace (?: \s+ {_MANNER} )? (?: \s+ into )?
+      | (?<! for\s ) (?<! do\s ) (?<! key\s ) update (?: \s+ or \s+ \w+ | \s+ {_MANNER} )* (?: \s+ only )?
+      | delete (?: \s+ {_MANNER} )* \s+ from (?: \s+ only )?
+      | delete (?: \s+ {_MANNER} )* (?! \s+ from ) \s+ [\w.*,`\s]+? \s+ from
+      | load \s+ (?:data|xml) \b [^;]*? \b into \s+ table
       | merge \s+ into (?: \s+ only )?
       | truncate (?: \s+ table )? (?: \s+ only )?
     ) \s+ {_NAME}

@@ -13,6 +13,13 @@ NAME = "relay_outbox"
 
 _ELSEWHERE = MetaData()
 
+# Whatever the database's own defaults: transactions, and any text.
+_MARIADB: dict[str, Any] = {
+    f"{dialect}_{name}": value
+    for dialect in ("mysql", "mariadb")
+    for name, value in (("engine", "InnoDB"), ("charset", "utf8mb4"))
+}
+
 
 def outbox(metadata: MetaData) -> Table:
     """Return the outbox table of `metadata`, and make it there first if it is not: the application migrates it.
@@ -20,7 +27,7 @@ def outbox(metadata: MetaData) -> Table:
     The relay reads it in the order of `seq` and deletes what it read. `id` becomes the event's id, `data` is JSON text.
     """
     known = _known(metadata)
-    return known if known is not None else Table(NAME, metadata, *_columns(), sqlite_autoincrement=True)
+    return known if known is not None else Table(NAME, metadata, *_columns(), sqlite_autoincrement=True, **_MARIADB)
 
 
 def find(metadata: MetaData) -> Table:

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, select, tuple_
 from sqlalchemy.orm import Mapper
 
 from relay.capture.changes import Identity, Values, freeze
+from relay.capture.dialects import current
 from relay.capture.registry import Field, Shape, watched
 from relay.capture.registry import shape as shape_of
 
@@ -31,7 +32,7 @@ def _batch(
     columns = [column.label(f"k{number}") for number, column in enumerate(primary)]
     columns += [field.column.label(f"f{number}") for number, field in enumerate(fields)]
     wanted = select(*columns).select_from(shape.mapper.persist_selectable).where(within(primary, rows))
-    result = connection.execute(wanted)
+    result = connection.execute(current(connection, wanted))
     width = len(primary)
     return {
         tuple(row[:width]): {f.name: freeze(f, value) for f, value in zip(fields, row[width:], strict=True)}
@@ -51,7 +52,7 @@ def kinds(connection: Connection, mapper: Mapper[Any], rows: Sequence[Identity])
     primary = mapper.base_mapper.primary_key
     for start in range(0, len(rows), BATCH):
         wanted = select(*primary, discriminator).where(within(primary, rows[start : start + BATCH]))
-        for *key, name in connection.execute(wanted):
+        for *key, name in connection.execute(current(connection, wanted)):
             kind = mapper.polymorphic_map.get(name)
             if kind is not None and watched(kind):
                 found.setdefault(shape_of(kind), []).append(tuple(key))

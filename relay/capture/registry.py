@@ -9,6 +9,7 @@ from sqlalchemy import Column, Table, event
 from sqlalchemy.orm import Mapper, QueryableAttribute, class_mapper
 from sqlalchemy.orm.exc import UnmappedClassError
 
+from relay.capture.dialects import coarse
 from relay.capture.errors import CaptureError
 from relay.capture.labels import Naming, mistake, naming, wish
 from relay.capture.outbox import find
@@ -79,6 +80,8 @@ class Shape:
     """Name of each field, the field, and whether what JSON has a form for leaves as it is."""
     namings: Mapping[str, Naming]
     """What people call the fields and their values, for those of which the model says so."""
+    coarse: tuple[Field, ...]
+    """Moments of which some databases keep no microseconds."""
 
 
 _watched: WeakKeyDictionary[type, Watch] = WeakKeyDictionary()
@@ -184,6 +187,7 @@ def _shape(mapper: Mapper[Any]) -> Shape:
         tuple((f.name, f.key) for f in fields),
         tuple((f.name, f, f.export is plain and not f.mask) for f in fields),
         {f.name: told for f in fields if (told := naming(f.column))},
+        tuple(f for f in fields if coarse(f.column.type)),
     )
 
 

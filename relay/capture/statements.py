@@ -24,7 +24,8 @@ class Under:
     """A statement under way through one connection, with its sets of parameters.
 
     `rows` are those that it may write and that were there before. An INSERT `asks` for the primary keys of its rows,
-    found in the last `tail` columns of what it returns, and collected in `keys`; it was `asked` for nothing else.
+    found in the last `tail` columns of what it returns, and collected in `keys`; it was `asked` for nothing else. Where
+    it is not asked, `unique` finds its rows: columns that are unique together, and the values they are given.
     """
 
     connection: Connection
@@ -36,6 +37,7 @@ class Under:
     asked: bool = False
     tail: int = 0
     keys: list[Identity] = field(default_factory=list)
+    unique: list[tuple[list[ColumnElement[Any]], list[Identity]]] = field(default_factory=list)
 
 
 def table_of(statement: Write) -> Table | None:
@@ -44,6 +46,13 @@ def table_of(statement: Write) -> Table | None:
     while not isinstance(aimed, Table) and hasattr(aimed, "element"):
         aimed = aimed.element
     return aimed if isinstance(aimed, Table) else None
+
+
+def others(statement: Update) -> frozenset[Table]:
+    """Return the tables besides its own that an UPDATE over several tables writes, as MariaDB and MySQL let it."""
+    told: dict[Any, Any] = {**(statement._values or {}), **dict(getattr(statement, "_ordered_values", None) or ())}  # noqa: SLF001
+    written = (getattr(key, "table", None) for key in told)
+    return frozenset(table for table in written if isinstance(table, Table)) - {statement.table}
 
 
 def verb(statement: Write) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import Dialect
 
-from relay.capture import postgresql, sqlite
+from relay.capture import mariadb, postgresql, sqlite
+from relay.capture.dialects import MYSQL
 from relay.capture.errors import CaptureError
 from relay.capture.registry import shapes
 from relay.capture.sqltext import Triggers, literal
 
-_MAKERS: dict[str, Any] = {"postgresql": postgresql, "sqlite": sqlite}
+_MAKERS: dict[str, Any] = {"postgresql": postgresql, "sqlite": sqlite, **dict.fromkeys(sorted(MYSQL), mariadb)}
 
 
 def triggers(dialect: Dialect, source: str, models: Iterable[type]) -> Triggers:
@@ -24,7 +25,7 @@ def triggers(dialect: Dialect, source: str, models: Iterable[type]) -> Triggers:
     """
     maker = _MAKERS.get(dialect.name)
     if maker is None:
-        raise CaptureError(f"there are no triggers for {dialect.name}, only for {' and '.join(_MAKERS)}")
+        raise CaptureError(f"there are no triggers for {dialect.name}, only for {', '.join(_MAKERS)}")
     found = [kind for kind in shapes(models) if kind.mapper.inherits is None or kind.mapper.concrete]
     if not found:
         raise CaptureError("nothing is watched: name the module that calls capture.watch")

@@ -12,7 +12,7 @@ from relay import wiring
 from relay.cli.output import Json, print_json
 from relay.errors import RelayError
 from relay.store import migrate
-from relay.store.outbox import Lag, Outbox
+from relay.store.outbox import ClosedOutbox, Lag, Outbox
 
 CLOCK_SECONDS = 5.0
 LATE_SECONDS = 60.0
@@ -59,7 +59,7 @@ def _examine(relay: wiring.Relay) -> Iterator[Finding]:
     try:
         live = relay.following.refresh()
         for outbox in relay.collect.outboxes():
-            if isinstance(outbox, Outbox):
+            if isinstance(outbox, Outbox | ClosedOutbox):
                 yield _finding(f"outbox {outbox.name}", partial(_outbox, outbox), relay)
         for name, target in live.targets.items():
             yield Finding(
@@ -122,9 +122,14 @@ def _oldest(relay: wiring.Relay) -> tuple[bool, str]:
     return late < LATE_SECONDS, f"the oldest due delivery has waited for {late:.0f} s"
 
 
-def _outbox(outbox: Outbox, _: wiring.Relay) -> tuple[bool, str]:
-    return True, _lag(outbox.lag())
+def _outbox(outbox: Outbox | ClosedOutbox, _: wiring.Relay) -> tuple[bool, str]:
+    return _lag(outbox.lag(), datetime.now(UTC))
 
 
-def _lag(lag: Lag) -> str:
-    return "empty" if lag.oldest is None else f"{lag.rows} rows wait, the oldest since {lag.oldest:%Y-%m-%d %H:%M:%S}"
+def _lag(lag: Lag, now: datetime) -> tuple[bool, str]:
+    if lag.oldest is None:
+        return True, "empty"
+    # An application's clock may be ahead of this one.
+    late = max(0.0, (now - lag.oldest).total_seconds())
+    rows = "1 row waits" if lag.rows == 1 else f"{lag.rows} rows wait"
+    return late < LATE_SECONDS, f"{rows}, the oldest for {late:.0f} s"

@@ -64,17 +64,19 @@ class Collect:
         try:
             seqs, events = outbox.read(BATCH)
         except StoreUnavailable as error:
-            self._not_before[outbox.name] = self._clock() + RETRY_SECONDS
-            _log.warning("outbox.unreadable", database=outbox.name, error=error.message)
+            return self._leave(outbox, "outbox.unreadable", error)
+        if not seqs:
             return 0
-        if seqs:
-            self._events.add(events)
-            self._forget(outbox, seqs)
-        return len(seqs)
-
-    def _forget(self, outbox: OutboxReader, seqs: list[int]) -> None:
+        self._events.add(events)
         try:
             outbox.forget(seqs)
         except StoreUnavailable as error:
-            # The events are stored: reading the rows again will find that out.
-            _log.warning("outbox.not_emptied", database=outbox.name, error=error.message)
+            # The events are stored: reading the rows again will find that out, and nothing comes of asking at once.
+            self._leave(outbox, "outbox.not_emptied", error)
+            return min(len(seqs), BATCH - 1)
+        return len(seqs)
+
+    def _leave(self, outbox: OutboxReader, what: str, error: StoreUnavailable) -> int:
+        self._not_before[outbox.name] = self._clock() + RETRY_SECONDS
+        _log.warning(what, database=outbox.name, error=error.message)
+        return 0

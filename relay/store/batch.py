@@ -76,10 +76,12 @@ def _update(table: Table, keys: tuple[str, ...], names: tuple[str, ...]) -> Any:
 
 
 def any_of(connection: Connection, target: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:
-    """Return `target IN values` with the whole list as one parameter, so that the statement stays the same."""
+    """Return `target IN values`: on PostgreSQL and SQLite one parameter, so that the statement stays the same."""
     listed = list(values)
     if connection.dialect.name == "postgresql":
         return target == func.any(bindparam(None, listed, postgresql.ARRAY(target.type)))
+    if connection.dialect.name != "sqlite":
+        return target.in_(listed)
     each = func.json_each(bindparam(None, orjson.dumps(listed).decode())).table_valued("value")
     return target.in_(select(each.c.value))
 

@@ -1,4 +1,4 @@
-"""The engine and its transactions, on PostgreSQL and on SQLite."""
+"""The engine and its transactions, on PostgreSQL and on SQLite; on MariaDB and MySQL for applications' outboxes."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -19,6 +19,18 @@ _DEADLOCK = "40P01"
 _UNDEFINED = ("42P01", "42703")
 # SQLite has words alone: "no such table", "no such column".
 _NO_SUCH = "no such "
+# MariaDB and MySQL have numbers: ER_NO_SUCH_TABLE, ER_BAD_FIELD_ERROR.
+_NUMBERS = (1146, 1054)
+_ANSWER_SECONDS = 30
+
+_HINTS = {
+    False: "RELAY_DATABASE_URL is postgresql://user:password@host/name or sqlite:///path",
+    True: "it is postgresql://user:password@host/name, mysql+pymysql://user:password@host/name or sqlite:///path",
+}
+
+
+class Refused(StoreUnavailable):
+    """The database answered, and would not do what was asked."""
 
 
 class Deadlock(StoreUnavailable):
@@ -30,18 +42,22 @@ class NotMigrated(StoreUnavailable):
 
 
 class Database:
-    """One database: short transactions, and one error, `StoreUnavailable`, for whatever keeps it from answering."""
+    """One database: short transactions, and one error, `StoreUnavailable`, for whatever keeps it from answering.
+
+    Of a foreign one, that may be anything: what its user may not do, or a table that is not the relay's.
+    """
 
     def __init__(self, url: str, *, pool_size: int = 5, foreign: bool = False) -> None:
         """Connect lazily. A `foreign` database is an application's: its file is never made, its settings are kept."""
         self.engine = _engine(url, pool_size, foreign=foreign)
         self.is_postgresql = self.engine.dialect.name == "postgresql"
-        # PostgreSQL is asked without a transaction around it: two round trips less, and each question stands alone.
-        self._alone = self.engine.execution_options(isolation_level="AUTOCOMMIT") if self.is_postgresql else self.engine
+        # A server is asked without a transaction around it: two round trips less, and each question stands alone.
+        is_sqlite = self.engine.dialect.name == "sqlite"
+        self._alone = self.engine if is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._readers = self._alone.execution_options(relay_readonly=True)
         name = self.engine.url.database
-        is_file = self.engine.dialect.name == "sqlite" and name not in (None, "", ":memory:")
-        self._file = Path(name) if is_file and name and foreign else None
+        self._file = Path(name) if is_sqlite and foreign and name and name != ":memory:" else None
+        self._foreign = foreign
 
     @contextmanager
     def writing(self, *, hurried: bool = False) -> Iterator[Connection]:
@@ -88,8 +104,13 @@ class Database:
     def _available(self) -> Iterator[None]:
         if self._file is not None and not self._file.exists():
             raise StoreUnavailable(f"there is no file {self._file}")
-        with _translated():
-            yield
+        try:
+            with _translated():
+                yield
+        except DBAPIError as error:
+            if not self._foreign:
+                raise
+            raise Refused(f"the database refused: {_first_line(error)}") from error
 
     def dispose(self) -> None:
         """Close every connection."""
@@ -101,12 +122,12 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout) as error:
-        if _NO_SUCH in str(error.orig if isinstance(error, DBAPIError) else ""):
+        if _NO_SUCH in str(error.orig if isinstance(error, DBAPIError) else "") or _number(error) in _NUMBERS:
             raise NotMigrated from error
         unavailable = Deadlock if _state(error) == _DEADLOCK else StoreUnavailable
         raise unavailable(f"the database did not answer: {_first_line(error)}") from error
     except DBAPIError as error:
-        if _state(error) in _UNDEFINED:
+        if _state(error) in _UNDEFINED or _number(error) in _NUMBERS:
             raise NotMigrated from error
         if error.connection_invalidated:
             raise StoreUnavailable(f"the database went away: {_first_line(error)}") from error
@@ -117,8 +138,15 @@ def _state(error: Exception) -> str | None:
     return getattr(error.__cause__, "sqlstate", None)
 
 
+def _number(error: Exception) -> Any:
+    return next(iter(getattr(error.__cause__, "args", ())), None)
+
+
 def _first_line(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).strip().split("\n")[0]
+    """Return what a driver says, in one line; PyMySQL's errors are a number and the words."""
+    cause = getattr(error, "orig", None) or error
+    words = cause.args[1] if len(cause.args) == 2 and isinstance(cause.args[1], str) else cause
+    return str(words).strip().split("\n")[0]
 
 
 def _engine(url: str, pool_size: int, *, foreign: bool) -> Engine:
@@ -135,11 +163,34 @@ def _engine(url: str, pool_size: int, *, foreign: bool) -> Engine:
             engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, connect_args=arguments)
             event.listen(engine, "connect", _prepare_postgresql)
             return engine
-        return create_engine(parsed, pool_size=pool_size, max_overflow=pool_size)
+        if foreign and parsed.get_backend_name() in ("mysql", "mariadb"):
+            return _mysql_engine(parsed, pool_size)
     except (ArgumentError, ImportError, ValueError) as error:
         raise InvalidConfiguration(
             f"the database's URL cannot be used: {_first_line(error)}",
-            hint="RELAY_DATABASE_URL is postgresql://user:password@host/name or sqlite:///path",
+            hint=_HINTS[foreign],
+        ) from None
+    raise InvalidConfiguration(f"the database's URL cannot be used: {parsed.get_backend_name()}", hint=_HINTS[foreign])
+
+
+def _mysql_engine(url: URL, pool_size: int) -> Engine:
+    if "+" not in url.drivername:
+        url = url.set(drivername=f"{url.drivername}+pymysql")
+    seconds = {"connect_timeout": _CONNECT_SECONDS, "read_timeout": _ANSWER_SECONDS, "write_timeout": _ANSWER_SECONDS}
+    try:
+        return create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            # A server closes what is idle for hours.
+            pool_pre_ping=True,
+            # Rows that are deleted, and no gaps between them: applications write there.
+            isolation_level="READ COMMITTED",
+            connect_args=seconds if url.get_driver_name() == "pymysql" else {},
+        )
+    except ImportError:
+        raise InvalidConfiguration(
+            "MariaDB and MySQL are spoken to by PyMySQL, which is not installed", hint="pip install 'relay[mysql]'"
         ) from None
 
 

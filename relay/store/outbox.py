@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, MetaData, Row, delete, func, select
+from sqlalchemy import Connection, MetaData, Row, delete, false, func, select
 
 from relay.capture.outbox import outbox as outbox_table
 from relay.domain.event import Event, fitting
@@ -29,7 +29,8 @@ class Outbox:
     """The `relay_outbox` table of one database.
 
     It is read without a lock and deleted after its events are stored: two readers, or one that died in between, store
-    the same rows under the same ids, which is once.
+    the same rows under the same ids, which is once. Relays with databases of their own share an outbox: a row goes to
+    one of them, or once to each that read it before it was deleted.
     """
 
     def __init__(self, name: str, database: Database) -> None:
@@ -58,10 +59,13 @@ class Outbox:
             return False
 
     def lag(self) -> Lag:
-        """Return how much waits. Raises `StoreUnavailable`."""
+        """Return how much waits. Raises `StoreUnavailable`, also where rows could be read and never be deleted."""
         with self._reading() as connection:
             count, oldest = connection.execute(select(func.count(), func.min(_outbox.c.occurred_at))).one()
-            return Lag(count, oldest)
+            if connection.dialect.name != "sqlite":
+                # Servers know who may delete, before they know what.
+                connection.execute(delete(_outbox).where(false()))
+        return Lag(count, oldest)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -74,6 +78,32 @@ class Outbox:
     def close(self) -> None:
         """Close the connections to its database."""
         self._database.dispose()
+
+
+class ClosedOutbox:
+    """The outbox of a database that cannot be opened: its URL is none, or there is no driver for it."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self._reason = reason
+
+    def read(self, limit: int) -> tuple[list[int], list[Event]]:
+        """Raise `StoreUnavailable`."""
+        raise StoreUnavailable(self._reason)
+
+    def forget(self, seqs: Sequence[int]) -> None:
+        """Do nothing: nothing was read."""
+
+    def waiting(self) -> bool:
+        """Say that no row waits."""
+        return False
+
+    def lag(self) -> Lag:
+        """Raise `StoreUnavailable`."""
+        raise StoreUnavailable(self._reason)
+
+    def close(self) -> None:
+        """Do nothing: nothing was opened."""
 
 
 def _event(row: Row[Any], now: datetime) -> Event:

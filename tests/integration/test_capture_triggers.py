@@ -4,15 +4,21 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
+import pymysql
 import pytest
-from sqlalchemy import Connection, delete, text, update
+from pymysql.constants import CLIENT
+from sqlalchemy import Connection, delete, make_url, text, update
+from sqlalchemy.orm import sessionmaker
 
 from tests.unit.capture.conftest import Shop, Told, shop, url
-from tests.unit.capture.models import Line, Order, Parcel
+from tests.unit.capture.models import Document, Line, Order, Parcel
 
 __all__ = ["shop", "url"]
 
@@ -31,6 +37,21 @@ def run_script(url: str, script: str) -> None:
         with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
             connection.executescript(script)
         connection.close()
+    elif url.startswith("mysql"):
+        at = make_url(url)
+        with pymysql.connect(
+            host=at.host,
+            port=at.port or 0,
+            user=at.username,
+            database=at.database,
+            client_flag=CLIENT.MULTI_STATEMENTS,
+            init_command="SET sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES')",
+        ) as connection:
+            cursor = connection.cursor()
+            cursor.execute(script)
+            while cursor.nextset():
+                continue
+            connection.commit()
     else:
         with psycopg.connect(url) as connection:
             connection.execute(script.encode())
@@ -55,9 +76,9 @@ def test_other_programs_are_told(triggered: Shop, url: str):
     run_script(
         url,
         "INSERT INTO orders (id, status, total) VALUES (1, 'new', 5), (2, 'new', NULL);"
-        "INSERT INTO lines (order_id, sku, count) VALUES (1, 'a b/ü', 1);"
+        "INSERT INTO \"lines\" (order_id, sku, count) VALUES (1, 'a b/ü', 1);"
         "UPDATE orders SET status = 'paid' WHERE id = 1; UPDATE orders SET status = status;"
-        "UPDATE orders SET id = 9 WHERE id = 2; DELETE FROM lines;",
+        'UPDATE orders SET id = 9 WHERE id = 2; DELETE FROM "lines";',
     )
     told = triggered.told()
     assert brief(told)[:2] == [("orders.created", "orders/1", []), ("orders.created", "orders/2", [])]
@@ -170,7 +191,7 @@ def test_alembic(shop: Shop, url: str):
         (["--models", "tests.unit.capture.models"], "which database"),
         (["--models", "no.such.module", "--url", "sqlite://"], "no.such"),
         (["--models", "json", "--url", "sqlite://"], "nothing is watched"),
-        (["--models", "tests.unit.capture.models", "--url", "mysql+pymysql://h/d"], "mysql"),
+        (["--models", "tests.unit.capture.models", "--url", "mssql+pymssql://h/d"], "mssql"),
     ],
 )
 def test_wrong_usage(arguments: list[str], match: str):
@@ -193,3 +214,29 @@ def test_cascades_are_told(triggered: Shop, url: str):
         session.execute(delete(Order))
         session.commit()
     assert sorted(triggered.types()) == ["lines.deleted", "orders.deleted"]
+
+
+def test_every_type_in_the_same_form(triggered: Shop):
+    """A trigger shows a column of any type as a session does: JSON, moments, bytes, numbers and what is not there."""
+    values = {
+        "id": UUID("0190a1b2-0000-7000-8000-000000000001"),
+        "price": Decimal("12.50"),
+        "due": date(2026, 3, 1),
+        "sent": datetime(2026, 3, 1, 12, 30),  # noqa: DTZ001
+        "lasts": timedelta(hours=1, seconds=1),
+        "tags": {"a": [1, None], "ü": "x"},
+        "raw": [True],
+        "body": 'it\'s "quoted"',
+    }
+    with sessionmaker(triggered.engine.execution_options(relay="ignore"))() as session:
+        session.add(Document(**values))
+        session.commit()
+        session.delete(session.get_one(Document, values["id"]))
+        session.commit()
+    by_trigger, _ = triggered.told()
+    with triggered.session() as session:
+        session.add(Document(**values))
+        session.commit()
+    (by_session,) = triggered.told()
+    bytes_and_spans = {"thumbnail", "lasts"} if triggered.engine.dialect.name == "sqlite" else set()
+    assert {name for name, value in by_session.after.items() if by_trigger.after.get(name) != value} <= bytes_and_spans

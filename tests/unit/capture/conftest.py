@@ -1,4 +1,4 @@
-"""A captured shop, on SQLite and on PostgreSQL."""
+"""A captured shop, on SQLite, on PostgreSQL and on MariaDB."""
 
 import json
 from collections.abc import Iterator
@@ -90,12 +90,16 @@ class Shop:
         self.statements.append(statement)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
 def url(request: pytest.FixtureRequest, tmp_path: Any) -> str:
-    """The URL of an empty database, of either kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/shop.db"
-    return str(request.getfixturevalue("pg_database"))
+    """The URL of an empty database, of each kind."""
+    match request.param:
+        case "sqlite":
+            return f"sqlite:///{tmp_path}/shop.db"
+        case "postgresql":
+            return str(request.getfixturevalue("pg_database"))
+        case _:
+            return str(request.getfixturevalue("mariadb_database"))
 
 
 @pytest.fixture

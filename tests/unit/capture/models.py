@@ -15,19 +15,26 @@ from sqlalchemy import (
     LargeBinary,
     Numeric,
     String,
+    Text,
     func,
     select,
     text,
 )
+from sqlalchemy.dialects.mysql import LONGTEXT
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.ext.mutable import MutableDict
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, deferred, mapped_column, relationship
 
 from relay import capture
 
+# MariaDB wants to know how long text may be.
+TEXT = String().with_variant(String(255), "mysql", "mariadb")
+
 
 class Base(DeclarativeBase):
     """Everything here is watched, but for `Note`."""
+
+    type_annotation_map = {str: TEXT}  # noqa: RUF012  declarative's own way
 
 
 class Status(Enum):
@@ -117,7 +124,7 @@ class Document(Base):
     thumbnail: Mapped[bytes | None] = mapped_column(LargeBinary)
     tags: Mapped[dict[str, Any] | None] = mapped_column(MutableDict.as_mutable(JSON))
     raw: Mapped[Any] = mapped_column(JSON, nullable=True)
-    body: Mapped[str | None] = deferred(mapped_column(String))
+    body: Mapped[str | None] = deferred(mapped_column(Text().with_variant(LONGTEXT(), "mysql")))
 
 
 class Person(Base):

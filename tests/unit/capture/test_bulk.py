@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import bindparam, delete, event, exists, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from relay import capture
@@ -89,6 +89,9 @@ def test_inserted(shop: Shop, way: str):
 @pytest.mark.parametrize("way", UPDATED)
 def test_updated(shop: Shop, way: str):
     """Each row that an UPDATE changed is updated, from what it was to what it is; nothing else is told."""
+    if way == "returned" and shop.engine.dialect.name == "mysql":
+        # MariaDB has no UPDATE ... RETURNING.
+        return
     stored(shop)
     with shop.session() as session:
         session.get(Order, 1)
@@ -110,9 +113,29 @@ def test_deleted(shop: Shop):
     assert told[2].before["status"] == "new"
 
 
-def upserting(shop: Shop) -> Any:
-    """Return the `insert` of the shop's dialect."""
-    return postgresql.insert if shop.engine.dialect.name == "postgresql" else sqlite.insert
+def upsert(shop: Shop, **values: str) -> Any:
+    """Return an INSERT of orders that gives those which are there these columns of its own rows."""
+    match shop.engine.dialect.name:
+        case "postgresql" | "sqlite" as name:
+            statement: Any = {"postgresql": postgresql, "sqlite": sqlite}[name].insert(Order)
+            wanted = {column: statement.excluded[given] for column, given in values.items()}
+            return statement.on_conflict_do_update(index_elements=["id"], set_=wanted)
+        case _:
+            statement = mysql.insert(Order)
+            return statement.on_duplicate_key_update(
+                {column: statement.inserted[given] for column, given in values.items()}
+            )
+
+
+def insert_new(shop: Shop) -> Any:
+    """Return an INSERT of orders that leaves those which are there as they are."""
+    match shop.engine.dialect.name:
+        case "postgresql":
+            return postgresql.insert(Order).on_conflict_do_nothing()
+        case "sqlite":
+            return sqlite.insert(Order).on_conflict_do_nothing()
+        case _:
+            return insert(Order).prefix_with("IGNORE")
 
 
 @pytest.mark.parametrize("many", [False, True])
@@ -121,8 +144,7 @@ def test_upserted(shop: Shop, many: bool, returned: bool):
     """An upsert tells apart what it made and what it changed; rows that it leaves as they are give no event."""
     stored(shop)
     rows = [{"id": 1, "state": "new"}, {"id": 2, "state": "paid"}, {"id": 3, "state": "odd"}]
-    statement = upserting(shop)(Order)
-    statement = statement.on_conflict_do_update(index_elements=["id"], set_={"status": statement.excluded.status})
+    statement = upsert(shop, status="status")
     if returned:
         statement = statement.returning(Order.id)
     with shop.session() as session:
@@ -137,10 +159,10 @@ def test_upserted(shop: Shop, many: bool, returned: bool):
 
 @pytest.mark.parametrize("many", [False, True])
 def test_inserted_unless_there(shop: Shop, many: bool):
-    """ON CONFLICT DO NOTHING tells of the rows that it made alone."""
+    """An INSERT that leaves alone what is there tells of the rows that it made alone."""
     stored(shop)
     rows = [{"id": 2, "state": "paid"}, {"id": 3, "state": "odd"}]
-    statement = upserting(shop)(Order).on_conflict_do_nothing()
+    statement = insert_new(shop)
     with shop.session() as session:
         if many:
             session.execute(statement, rows)
@@ -262,13 +284,12 @@ def test_changes_made_while_committing(shop: Shop):
         (lambda shop: update(ORDERS).values(id=ORDERS.c.id + 10), "primary key"),
         (lambda shop: insert(ORDERS).prefix_with("OR REPLACE").values(id=1, status="odd"), "REPLACE"),
         (
-            lambda shop: (
-                upserting(shop)(ORDERS)
-                .from_select(["id", "status"], select(ORDERS.c.id, ORDERS.c.status).where(ORDERS.c.id > 0))
-                .on_conflict_do_update(index_elements=["id"], set_={"status": "odd"})
+            lambda shop: upsert(shop, status="status").from_select(
+                ["id", "status"], select(ORDERS.c.id, ORDERS.c.status).where(ORDERS.c.id > 0)
             ),
             "which rows it updates",
         ),
+        (lambda shop: upsert(shop, id="id").values(id=1, state="odd"), "primary key"),
     ],
 )
 def test_what_cannot_be_told_is_refused(shop: Shop, statement: Any, match: str):

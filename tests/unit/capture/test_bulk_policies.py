@@ -17,6 +17,7 @@ class Own(DeclarativeBase):
     """The models of this module."""
 
     metadata = Base.metadata
+    type_annotation_map = Base.type_annotation_map
 
 
 class Reading(Own):
@@ -155,6 +156,9 @@ UNSEEN: dict[str, Callable[[Shop], Any]] = {
 @pytest.mark.parametrize("way", UNSEEN)
 def test_unseen_writes_are_said_aloud(shop: Shop, strict: bool, way: str):
     """A write that no event can tell of warns; in a strict installation it fails, and writes nothing."""
+    if way == "within a query" and shop.engine.dialect.name == "mysql":
+        # MariaDB has none in a DELETE.
+        return
     run(shop, lambda s: s.add(Order(id=77, state="new")))
     shop.told()
     if strict:
@@ -193,6 +197,16 @@ def test_what_is_meant_is_let_alone(shop: Shop):
         ("TRUNCATE TABLE orders", ("orders",)),
         ("COPY orders (id) FROM STDIN", ("orders",)),
         ("COPY orders (id) TO STDOUT", ()),
+        ("INSERT LOW_PRIORITY IGNORE INTO orders VALUES (1)", ("orders",)),
+        ("INSERT IGNORE orders VALUES (1)", ("orders",)),
+        ("insert orders values (1)", ("orders",)),
+        ("REPLACE orders VALUES (1)", ("orders",)),
+        ("UPDATE LOW_PRIORITY IGNORE shop.orders SET id = 1", ("shop.orders",)),
+        ("DELETE QUICK FROM `shop`.`orders`", ("shop.orders",)),
+        ("DELETE o FROM orders AS o JOIN lines ON o.id = lines.order_id", ("orders",)),
+        ("LOAD DATA LOCAL INFILE 'x' REPLACE INTO TABLE orders", ("orders",)),
+        ("SELECT REPLACE(status, 'a', 'b') FROM orders", ()),
+        ("INSERT INTO notes VALUES (1) ON DUPLICATE KEY UPDATE id = 2", ()),
         ("SELECT * FROM orders FOR UPDATE OF orders", ()),
         ("INSERT INTO notes VALUES (1) ON CONFLICT DO UPDATE SET id = 1", ()),
         ("SELECT updated FROM orders", ()),

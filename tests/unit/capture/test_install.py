@@ -41,13 +41,13 @@ def test_session_class(shop: Shop):
 
     for sessions in (Special, Own, Special):
         capture.install(sessions, source="own")
-    for number, sessions in enumerate((Own, Special)):
+    for number, sessions in enumerate((Own, Special), start=1):
         with sessions(shop.engine) as session:
             savepoint = session.begin_nested()
             session.add(Order(id=number, state="new"))
             savepoint.commit()
             session.commit()
-    assert [(t.subject, t.source) for t in shop.told()] == [("orders/0", "own"), ("orders/1", "own")]
+    assert [(t.subject, t.source) for t in shop.told()] == [("orders/1", "own"), ("orders/2", "own")]
 
 
 def test_scoped_session(shop: Shop):
@@ -83,6 +83,7 @@ def test_other_sessions_are_left_alone(shop: Shop):
     assert shop.told() == []
 
 
+@pytest.mark.parametrize("url", ["sqlite", "postgresql"], indirect=True)
 @pytest.mark.parametrize("scoped", [False, True])
 def test_async_sessions(shop: Shop, url: str, scoped: bool):
     """Asynchronous sessions are captured: expired objects, savepoints, rollback and annotations too."""

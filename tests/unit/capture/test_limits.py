@@ -24,7 +24,7 @@ from tests.unit.capture.conftest import transactions
 class Complex(TypeDecorator[complex]):
     """A value that only shows itself to be no JSON when it comes."""
 
-    impl = String
+    impl = String(255)
     cache_ok = True
 
     def process_bind_param(self, value: complex | None, dialect: Dialect) -> str | None:
@@ -48,7 +48,7 @@ class Elsewhere(Base):
     """Lives in another database."""
 
     __tablename__ = "elsewhere"
-    id: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(String(400), primary_key=True)
 
 
 OUTBOX = capture.outbox(Base.metadata)
