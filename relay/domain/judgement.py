@@ -43,12 +43,19 @@ def judge_status(response: "requests.Response", now: datetime, detail: str = "")
     410 says that the address takes nothing any more. A status that is none of HTTP's may pass too. `detail` is put
     behind the status in the reason: what the body said, free of secrets.
     """
-    status = response.status_code
+    # What was taken need not be asked when it may be tried again.
+    if 200 <= response.status_code < 300:
+        return Delivered()
+    return judge_code(response.status_code, detail, retry_after(response.headers.get("retry-after"), now))
+
+
+def judge_code(status: int, detail: str = "", not_before: datetime | None = None) -> Outcome:
+    """Return what a status means that may have come in a reply's body: some services tell it there."""
     if 200 <= status < 300:
         return Delivered()
     reason = f"{phrase(status)}: {detail}" if detail else phrase(status)
     if status in PASSING or not 300 <= status < 500:
-        return TryLater(reason, retry_after(response.headers.get("retry-after"), now))
+        return TryLater(reason, not_before)
     if status < 400:
         return Refused(f"{reason} (redirects are not followed)")
     return Refused(reason, gone=status == HTTPStatus.GONE)

@@ -3,10 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeVar
 
 from relay.domain.card import Card, Row, Tone, web_link
 from relay.domain.target import Message
-from relay.domain.text import shorten
+from relay.domain.text import clean, fitted, fitted_line, shorten
+from relay.domain.words import EMPTY, NOTHING
+
+_Shape = TypeVar("_Shape")
 
 COLOURS: Mapping[Tone, int] = MappingProxyType({Tone.GOOD: 0x2EB67D, Tone.WARNING: 0xECB22E, Tone.BAD: 0xE01E5A})
 """The colour of a tone, as red, green and blue; news that is neutral has none."""
@@ -24,14 +28,28 @@ class Room:
     text: int
 
 
-def roomiest(rooms: Iterable[Room], build: Callable[[Room], bytes], limit: int) -> bytes:
-    """Return what is built in the first of the rooms in which it takes at most `limit` bytes, or in the last."""
-    body = b""
-    for room in rooms:
-        body = build(room)
-        if len(body) <= limit:
-            break
-    return body
+def roomiest(rooms: Iterable[Room], build: Callable[[Room], _Shape], fits: Callable[[_Shape], bool]) -> _Shape:
+    """Return what is built in the first of the rooms in which it fits, or in the last; there is one at least."""
+    *larger, last = rooms
+    for room in larger:
+        if fits(shape := build(room)):
+            return shape
+    return build(last)
+
+
+def label(text: str, limit: int, escape: Callable[[str], str] = str) -> str:
+    """Return a title or a label in one line of at most `limit` UTF-16 units, escaped; a sign for nothing if empty."""
+    return fitted_line(text, limit, escape) or NOTHING
+
+
+def value(text: str, limit: int, escape: Callable[[str], str] = str) -> str:
+    """Return a value in at most `limit` UTF-16 units, escaped; a sign where there is nothing to see."""
+    return paragraph(text, limit, escape) or EMPTY
+
+
+def paragraph(text: str, limit: int, escape: Callable[[str], str] = str) -> str:
+    """Return text in at most `limit` UTF-16 units, escaped; empty where there is nothing to see."""
+    return fitted(text.strip(), limit, escape).strip()
 
 
 def notes(message: Message, shown: int) -> list[str]:
@@ -39,7 +57,7 @@ def notes(message: Message, shown: int) -> list[str]:
     card, told = message.card, []
     if len(card.rows) > shown:
         told.append(f"… {len(card.rows) - shown:,} more fields")
-    if not card.rows and not card.text.strip():
+    if not card.rows and not clean(card.text).strip():
         told.append("No data")
     return [*told, message.notice] if message.notice else told
 

@@ -11,6 +11,9 @@ _LONGEST_LINK = 2048
 _LIKE_MARKS = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ"})
 _LOOSE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 
+_MENTION = re.compile(r"(?<![^\W_])@")
+_LIKE_BRACKETS = str.maketrans({"<": "‹", ">": "›"})
+
 # Inside code, where a value may stand, a backslash escapes no backtick: that one becomes another character.
 _LIKE_BACKTICK = str.maketrans({"`": "ˋ"})
 _INLINE = re.compile(rf"[\\*~\[\]<|]|{_LOOSE_UNDERSCORE.pattern}")
@@ -25,10 +28,25 @@ def look_alike(text: str) -> str:
     return _LOOSE_UNDERSCORE.sub("ˍ", clean(text).translate(_LIKE_MARKS))
 
 
+def no_brackets(text: str) -> str:
+    """Return text whose angle brackets are characters that look like them."""
+    return text.translate(_LIKE_BRACKETS)
+
+
+def no_mention(text: str) -> str:
+    """Return text in which no `@` can begin a mention; that of an address, as in `ana@example.com`, stays."""
+    return _MENTION.sub("＠", text)
+
+
 def escape_markdown(text: str) -> str:
     """Return clean text that Markdown shows as it is: no emphasis, link, image, table, heading, list or quote."""
     words = _INLINE.sub(r"\\\g<0>", clean(text).translate(_LIKE_BACKTICK))
     return _BLOCK.sub(r"\1\\\2", words)
+
+
+def markdown_link(words: str, url: str) -> str:
+    """Return a link in Markdown; `url` is what `web_link` returned."""
+    return f"[{words}]({url.replace('(', '%28').replace(')', '%29')})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +80,9 @@ class Markup:
         opened = [mark for mark in dict.fromkeys(reversed(marks)) if marks.count(mark) % 2]
         return "".join(opened)
 
+
+PLAIN = Markup(whole=re.compile("(?!)"), marks=re.compile("(?!)"))
+"""No marks at all."""
 
 ANGLES = Markup(
     whole=re.compile(r"<[^<>]{0,2048}>?|&\w{2,5};"),

@@ -43,6 +43,11 @@ def fitted(text: str, limit: int, escape: Callable[[str], str] = str) -> str:
     return words
 
 
+def fitted_line(text: str, limit: int, escape: Callable[[str], str] = str) -> str:
+    """Return what `fitted` does, all in one line."""
+    return fitted(text, limit, lambda words: escape(_SPACES.sub(" ", words).strip()))
+
+
 def units(text: str) -> int:
     """Return the length as UTF-16 counts it: what lies beyond the first plane, most emoji, counts twice."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2

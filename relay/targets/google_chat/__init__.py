@@ -117,7 +117,11 @@ def _body(message: Message, extra: dict[str, Any]) -> bytes:
     words = clean(message.text or "").strip()
     if words:
         return orjson.dumps({"text": ANGLES.cut(words, TEXT_UNITS)} | extra)
-    return roomiest(ROOMS, lambda room: orjson.dumps(card_body(message, room) | extra), MESSAGE_BYTES)
+    return roomiest(
+        ROOMS,
+        lambda room: orjson.dumps(card_body(message, room) | extra),
+        lambda body: len(body) <= MESSAGE_BYTES,
+    )
 
 
 def _thread_key(thread: str | None) -> str | None:

@@ -22,8 +22,8 @@ def card_body(message: Message, room: Room) -> dict[str, Any]:
     rows = card.rows[: room.rows]
     header = {"title": line(card.title, TITLE) or NOTHING, "subtitle": line(card.subtitle, TITLE)}
     widgets: list[Widget] = []
-    if card.text.strip():
-        widgets.append({"textParagraph": {"text": html(card.text, room.text)}})
+    if text := html(card.text, room.text).strip():
+        widgets.append({"textParagraph": {"text": text}})
     widgets += [_widget(row, room.value) for row in rows]
     widgets += [_small(note) for note in notes(message, len(rows))]
     if buttons := [_button(words, url) for words, url in links(message)]:

@@ -6,20 +6,18 @@ that looks like it. Cards read a subset of HTML, which has one.
 
 from html import escape as escape_html
 
-from relay.domain.markup import look_alike
+from relay.domain.markup import look_alike, no_brackets
 from relay.domain.text import one_line, shorten
-
-_LIKE_BRACKETS = str.maketrans({"<": "‹", ">": "›"})
 
 
 def escape(text: str) -> str:
     """Return a value that neither mentions, links nor formats, wherever it stands in a message's text."""
-    return look_alike(text).translate(_LIKE_BRACKETS)
+    return no_brackets(look_alike(text))
 
 
 def line(text: str, limit: int) -> str:
     """Return one line for a header or a label. Whether those read HTML is not said: it is safe either way."""
-    return one_line(text, limit).translate(_LIKE_BRACKETS)
+    return no_brackets(one_line(text, limit))
 
 
 def html(text: str, limit: int) -> str:
