@@ -9,11 +9,11 @@ from pydantic import Field
 
 from relay.domain.replies import keys_in
 from relay.domain.retry import PATIENT, Schedule
-from relay.domain.target import TargetOptions
+from relay.domain.target import WordsOptions
 from relay.domain.url import HttpUrl, fingerprint
 
 
-class ChatOptions(TargetOptions):
+class ChatOptions(WordsOptions):
     """Fields of every such kind. One request at a time keeps messages in their order."""
 
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 1
