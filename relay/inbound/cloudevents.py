@@ -44,7 +44,7 @@ class CloudEvents(Provider):
     def readings(self, request: Inbound, data: Any) -> Sequence[Reading]:
         """Return every event of the request, in its order."""
         found = envelopes(request.content_type, request.headers, request.body)
-        if not found:
+        if found is None:
             raise Unreadable("the body is no CloudEvent, nor a batch of them, and there are no ce- headers")
         return [_reading(envelope) for envelope in found]
 

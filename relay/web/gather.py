@@ -1,19 +1,31 @@
 """Group commit: what arrives while one group is being stored becomes the next group."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 
 from anyio import to_thread
 
 from relay.domain.event import Event
+from relay.errors import StoreUnavailable
 from relay.web.problems import Problem
 
 GROUP = 500
+GROUP_BYTES = 8 << 20
+"""Bounds of one group: the database takes its bodies in one statement."""
+
 WAITING_AT_MOST = 5000
-"""Events that may wait for their group; beyond it senders are told to come back."""
+BYTES_AT_MOST = 64 << 20
+"""Events that may wait for their group, and the bytes of their bodies; beyond it senders are told to come back."""
+
+PATIENCE = 10.0
+"""Seconds that a sender waits for a database that is slow, twice that at most; then it is told to come back."""
 
 ANNOUNCE_EVERY = 0.01
 """Seconds between two announcements: the first event is announced at once, those of a busy moment together."""
+
+
+Waiting = tuple[Event, asyncio.Future[str]]
 
 
 class Gatherer:
@@ -23,17 +35,20 @@ class Gatherer:
         """Work with `store`, which takes a group and returns its ids, and `announce`, called after; both may block."""
         self._store = store
         self._announce = announce
-        self._waiting: list[tuple[Event, asyncio.Future[str]]] = []
+        self._waiting: deque[Waiting] = deque()
+        self._bytes = 0
         self._storing: asyncio.Task[None] | None = None
         self._announcing: asyncio.Task[None] | None = None
         self._unannounced = False
 
     async def add(self, event: Event) -> str:
         """Return the id an event is known by, once it is on disk. Raises `StoreUnavailable`; `Problem` when full."""
-        if len(self._waiting) >= WAITING_AT_MOST:
+        size = len(event.body)
+        if len(self._waiting) >= WAITING_AT_MOST or (self._bytes and self._bytes + size > BYTES_AT_MOST):
             raise Problem(503, "too many events wait to be stored: send it again", {"retry-after": "1"})
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._waiting.append((event, future))
+        self._bytes += size
         if self._storing is None:
             self._storing = asyncio.create_task(self._store_all())
         return await future
@@ -41,18 +56,27 @@ class Gatherer:
     async def _store_all(self) -> None:
         try:
             while self._waiting:
-                group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
+                group = self._next_group()
                 await self._store_group(group)
+                self._bytes -= sum(len(event.body) for event, _ in group)
         finally:
             self._storing = None
 
-    async def _store_group(self, group: list[tuple[Event, asyncio.Future[str]]]) -> None:
+    def _next_group(self) -> list[Waiting]:
+        group = [self._waiting.popleft()]
+        size = len(group[0][0].body)
+        while self._waiting and len(group) < GROUP:
+            size += len(self._waiting[0][0].body)
+            if size > GROUP_BYTES:
+                break
+            group.append(self._waiting.popleft())
+        return group
+
+    async def _store_group(self, group: list[Waiting]) -> None:
         try:
-            ids = await to_thread.run_sync(self._store, [event for event, _ in group])
+            ids = await self._stored(group)
         except Exception as error:  # noqa: BLE001  whatever it was, every sender of the group has to hear of it
-            for _, future in group:
-                if not future.done():
-                    future.set_exception(error)
+            _refuse(group, error)
             return
         for (_, future), known in zip(group, ids, strict=True):
             if not future.done():
@@ -60,6 +84,15 @@ class Gatherer:
         self._unannounced = True
         if self._announcing is None:
             self._announcing = asyncio.create_task(self._announce_all())
+
+    async def _stored(self, group: list[Waiting]) -> list[str]:
+        """Return the ids of a group; whoever waits while the database hangs is told so, and may send again."""
+        storing = {asyncio.create_task(to_thread.run_sync(self._store, [event for event, _ in group]))}
+        while not (await asyncio.wait(storing, timeout=PATIENCE))[0]:
+            _refuse([*group, *self._waiting], StoreUnavailable())
+            self._bytes -= sum(len(event.body) for event, _ in self._waiting)
+            self._waiting.clear()
+        return storing.pop().result()
 
     async def _announce_all(self) -> None:
         """Announce beside the storing: a frozen broker delays no sender."""
@@ -70,3 +103,9 @@ class Gatherer:
                 await asyncio.sleep(ANNOUNCE_EVERY)
         finally:
             self._announcing = None
+
+
+def _refuse(group: Iterable[Waiting], error: Exception) -> None:
+    for _, future in group:
+        if not future.done():
+            future.set_exception(error)

@@ -194,6 +194,7 @@ def test_a_rate_bounds_genuine_requests(running: RunningRelay) -> None:
     assert [answer.status_code for answer in answers] == [202, 429, 429]
     assert 1 <= int(answers[1].headers["retry-after"]) <= 30
     assert answers[1].headers["content-type"] == "application/problem+json"
+    assert f"send it again in {answers[1].headers['retry-after']} seconds" in answers[1].json()["detail"]
 
 
 def test_the_public_address_is_what_was_signed(running: RunningRelay) -> None:
