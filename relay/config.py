@@ -65,6 +65,11 @@ class Settings(BaseSettings):
         return None if urlsplit(self.base_url).hostname in LOOPBACK else self.base_url
 
     @property
+    def pages_url(self) -> str | None:
+        """Where people reach the relay's pages, for links in messages; `None` where `base_url` was never set."""
+        return self.base_url if "base_url" in self.model_fields_set else None
+
+    @property
     def database(self) -> str:
         """The database's URL: SQLite in the data directory unless one is named."""
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'relay.sqlite3'}"

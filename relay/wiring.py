@@ -96,7 +96,7 @@ class Relay:
     @cached_property
     def following(self) -> Following:
         """The configuration in force."""
-        return Following(self.configuration, self.plugins)
+        return Following(self.configuration, self.plugins, self.settings.pages_url)
 
     @cached_property
     def celery(self) -> Celery:

@@ -43,7 +43,7 @@ class Route(BaseModel):
     """One `[[routes]]` table: who hears of which events, and in which words.
 
     `types` and `sources` are shell-style globs; none means all. `when` is a CEL condition over `event` and `data`.
-    `text` and `thread` are Jinja templates over the same two.
+    `text` and `thread` are Jinja templates over the same two, and so is `link`: the address of what the event is about.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,6 +57,7 @@ class Route(BaseModel):
     thread: Annotated[str, Field(max_length=2048)] | None = None
     digest: Digest | None = None
     dedupe: Dedupe | None = None
+    link: Annotated[str, Field(max_length=2048)] | None = None
 
     def takes(self, event_type: str, source: str) -> bool:
         """Say whether an event of this type and source is for this route, its condition aside."""

@@ -203,7 +203,7 @@ class _Drain:
             identity = webhook_id(event.id, claimed.target)
             route, told = latest.router.named(claimed.route), latest.told(event, live.target)
             earlier, former = claimed.attempts - claimed.tries, live.signing(at)
-            message = compose(route, event, live.target, identity, at, earlier, told, former)
+            message = compose(route, event, live.target, identity, at, earlier, told, former, latest.page(event))
             if live.target.words:
                 claimed, message = self._parts.folding.fold(claimed, message, live)
             request = live.target.render(message)

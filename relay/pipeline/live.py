@@ -84,21 +84,32 @@ class Live:
     targets: Mapping[str, LiveTarget]
     databases: tuple[Database, ...]
     router: Router
+    base_url: str | None = None
 
     def told(self, event: Event, target: Target) -> Card | None:
         """Return what the provider of the event's source makes of it, for a target that people read."""
         source = self.sources.get(event.source) if target.words else None
         return source.provider.card(event) if source else None
 
+    def page(self, event: Event) -> str | None:
+        """Return where the relay shows the event, `None` where its operator never said how it is reached."""
+        return f"{self.base_url}/events/{event.id}" if self.base_url else None
 
-def compile_configuration(configuration: Configuration, plugins: Plugins, stored: Stored | None = None) -> Live:
-    """Return a configuration ready for use. Raises `InvalidConfiguration` for what does not compile."""
+
+def compile_configuration(
+    configuration: Configuration, plugins: Plugins, stored: Stored | None = None, base_url: str | None = None
+) -> Live:
+    """Return a configuration ready for use; `base_url` is where people reach the relay.
+
+    Raises `InvalidConfiguration` for what does not compile.
+    """
     return Live(
         version=stored.version if stored else 0,
         sources={options.name: compile_source(options, plugins) for options in configuration.sources},
         targets={options.name: compile_target(options, plugins, stored) for options in configuration.targets},
         databases=configuration.databases,
         router=Router([compile_route(route) for route in configuration.routes]),
+        base_url=base_url,
     )
 
 
@@ -164,15 +175,20 @@ class Following:
     """The current `Live`: looked for at most every `LOOK_EVERY` seconds, the last good one while that fails."""
 
     def __init__(
-        self, store: ConfigurationReader, plugins: Plugins, clock: Callable[[], float] = time.monotonic
+        self,
+        store: ConfigurationReader,
+        plugins: Plugins,
+        base_url: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._plugins = plugins
+        self._base_url = base_url
         self._clock = clock
         self._looked = -LOOK_EVERY
         self._unusable = -1
         self._lock = Lock()
-        self.latest = compile_configuration(Configuration(), plugins)
+        self.latest = compile_configuration(Configuration(), plugins, base_url=base_url)
 
     def current(self) -> Live:
         """Return the configuration in force, having looked whether it changed if that is due."""
@@ -195,7 +211,8 @@ class Following:
     def _follow(self, version: int) -> None:
         try:
             stored = self._store.load()
-            before, self.latest = self.latest, compile_configuration(stored.configuration, self._plugins, stored)
+            before = self.latest
+            self.latest = compile_configuration(stored.configuration, self._plugins, stored, self._base_url)
             # The first is where a process begins: a command that looks once has nothing to tell of it.
             if before.version:
                 _log.info("configuration.followed", version=stored.version, targets=len(self.latest.targets))

@@ -63,7 +63,9 @@ def _preview(live: Live, name: str, route: CompiledRoute, event: Event) -> Previ
     target = live.targets[name]
     told, identity = live.told(event, target.target), webhook_id(event.id, name)
     now = datetime.now(UTC)
-    message = compose(route, event, target.target, identity, now, told=told, former=target.signing(now))
+    message = compose(
+        route, event, target.target, identity, now, told=told, former=target.signing(now), page=live.page(event)
+    )
     try:
         request = target.target.render(message)
     except TemplateFailed as error:

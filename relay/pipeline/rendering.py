@@ -1,10 +1,12 @@
 """Routes made ready to use: their condition and templates compiled, and a message made of an event."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
+from urllib.parse import quote
 
-from relay.domain.card import Card, default_thread
+from relay.domain.card import Card, default_thread, event_card, web_link
 from relay.domain.event import Event
 from relay.domain.route import Route
 from relay.domain.target import Message, Target
@@ -26,10 +28,7 @@ class CompiledRoute:
     def __init__(self, route: Route, when: Condition | None, templates: Mapping[str, Template]) -> None:
         self.route = route
         self._when = when
-        self._text = templates.get("text")
-        self._thread = templates.get("thread")
-        self._digest = templates.get("digest.key")
-        self._dedupe = templates.get("dedupe.key")
+        self._templates = templates
 
     def reason(self, event: Event, facts: Facts | None = None) -> str | None:
         """Return `None` if the route takes the event, else why not, in one line.
@@ -50,24 +49,40 @@ class CompiledRoute:
 
     def text(self, event: Event, escape: Escape) -> str | None:
         """Return the route's words for the event, `None` where it has none. Raises `TemplateFailed`."""
-        return self._text.render(event, escape) if self._text else None
+        return self._fill("text", event, escape)
 
     def thread(self, event: Event) -> str | None:
         """Return the thread the route puts the event in, `None` where it names none. Raises `TemplateFailed`."""
-        return self._thread.render(event, str) if self._thread else None
+        return self._fill("thread", event, str)
+
+    def link(self, event: Event) -> str | None:
+        """Return the address of what the event is about, `None` where the route names none. Raises `TemplateFailed`."""
+        address = (self._fill("link", event, _in_address) or "").strip()
+        if address and web_link(address) is None:
+            raise TemplateFailed("it makes no http or https address")
+        return address or None
 
     def digest_key(self, event: Event) -> str:
         """Return what the event is gathered by, beside route and target. Raises `TemplateFailed`."""
-        return self._digest.render(event, str) if self._digest else ""
+        return self._fill("digest.key", event, str) or ""
 
     def dedupe_key(self, event: Event) -> str:
         """Return what is the same in events that say the same; empty for one that is like no other.
 
         Raises `TemplateFailed`.
         """
-        if template := self._dedupe or self._text:
+        if template := self._templates.get("dedupe.key") or self._templates.get("text"):
             return template.render(event, str).strip()
         return f"{event.type} {json.dumps(event.data, sort_keys=True)}"
+
+    def _fill(self, key: str, event: Event, escape: Escape) -> str | None:
+        template = self._templates.get(key)
+        return template.render(event, escape) if template else None
+
+
+def _in_address(value: str) -> str:
+    """Return a value as a part of an address; one that is an address itself stays as it is."""
+    return value if web_link(value) else quote(value, safe="", errors="replace")
 
 
 def compile_route(route: Route) -> CompiledRoute:
@@ -75,6 +90,7 @@ def compile_route(route: Route) -> CompiledRoute:
     sources = {
         "text": route.text,
         "thread": route.thread,
+        "link": route.link,
         "digest.key": route.digest.key if route.digest else None,
         "dedupe.key": route.dedupe.key if route.dedupe else None,
     }
@@ -98,26 +114,32 @@ def compose(
     earlier: int = 0,
     told: Card | None = None,
     former: tuple[str, ...] = (),
+    page: str | None = None,
 ) -> Message:
     """Return the message that tells `target` of the event; `message_id` is its `webhook-id`.
 
-    `told` is what the event's provider makes of it, `former` the replaced secrets that still sign. A template that
-    fails costs the words, not the news: the card tells the event, with a notice. So it does when the route is there no
-    more (`None`).
+    `told` is what the event's provider makes of it, `former` the replaced secrets that still sign, `page` where the
+    relay shows the event. A template that fails costs the words, not the news: the card tells the event, with a notice.
+    So it does when the route is there no more (`None`).
     """
     if not target.words:
         return Message(message_id, event, sent_at, earlier=earlier, former=former)
-    text, thread, failures = None, None, []
+    failures: list[str] = []
+
+    def tried(key: str, fill: Callable[[], str | None]) -> str | None:
+        try:
+            return fill()
+        except TemplateFailed as failure:
+            failures.append(f"The {key} of route {route.route.name} failed: {failure}" if route else str(failure))
+            return None
+
+    text = thread = None
     if route is not None:
-        try:
-            text = route.text(event, target.escape)
-        except TemplateFailed as failure:
-            failures.append(f"The text of route {route.route.name} failed: {failure}")
-        try:
-            thread = route.thread(event)
-        except TemplateFailed as failure:
-            failures.append(f"The thread of route {route.route.name} failed: {failure}")
+        text = tried("text", lambda: route.text(event, target.escape))
+        thread = tried("thread", lambda: route.thread(event))
+        if link := tried("link", lambda: route.link(event)):
+            told = replace(told or event_card(event), link=link)
     if thread is None:
         thread = told.thread if told else default_thread(event)
     notice = " ".join(failures) or None
-    return Message(message_id, event, sent_at, text, thread, None, notice, earlier, told, former)
+    return Message(message_id, event, sent_at, text, thread, page, notice, earlier, told, former)

@@ -20,6 +20,7 @@ from relay.pipeline.replay import Replaying
 from relay.pipeline.targets import Targets
 from relay.web import problems
 from relay.web.api.routes import routes as api_routes
+from relay.web.event import routes as event_routes
 from relay.web.gather import Gatherer
 from relay.web.health import alive, ready
 from relay.web.library import Documents, Library
@@ -76,6 +77,7 @@ def build(parts: Parts, more: Sequence[BaseRoute] = (), home: str | None = None)
         Route("/healthz", alive, methods=["GET"]),
         Route("/readyz", ready, methods=["GET"]),
         *api_routes(),
+        *event_routes(),
         *more,
     ]
     if home is not None:

@@ -20,7 +20,7 @@ from relay.secrets import RESOLVE
 
 SECTIONS = ("sources", "databases", "targets", "routes")
 
-COMPILED = ("when", "text", "thread", "digest", "dedupe")
+COMPILED = ("when", "text", "thread", "link", "digest", "dedupe")
 """What of a route is, or holds, a program: it must compile."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")

@@ -241,3 +241,36 @@ def test_no_text_breaks_the_compiler(source: str) -> None:
     for key in ("when", "text", "thread"):
         with suppress(BadExpression):
             compile_route(Route.model_construct(name="r", to=("room",), **{key: source})).reason(event(PAID))
+
+
+@pytest.mark.parametrize(
+    ("template", "data", "link"),
+    [
+        ("https://shop.example.com/orders/{{ data.id }}", {"id": 42}, "https://shop.example.com/orders/42"),
+        (
+            "https://x.example/?q={{ data.id }}",
+            {"id": "a b/&c=<é>"},
+            "https://x.example/?q=a%20b%2F%26c%3D%3C%C3%A9%3E",
+        ),
+        ("{{ data.url }}", {"url": "https://shop.example.com/o?a=1"}, "https://shop.example.com/o?a=1"),
+        ("{{ data.url }}", {}, None),
+    ],
+)
+def test_a_link_leads_to_the_row(template: str, data: Any, link: str | None) -> None:
+    """A route's link is on the card, its values quoted; an address in the data is one as it is."""
+    message = compose(route(link=template), event(data), room(), "e1_room", AT)
+    assert (message.card.link, message.notice) == (link, None)
+
+
+@pytest.mark.parametrize("template", ["javascript:alert(1)", "/orders/{{ data.id }}", "{{ data.id }}", "http://a b"])
+def test_a_link_that_is_none_costs_the_button_alone(template: str) -> None:
+    """What is no web address is no link: the card says so, and is sent."""
+    message = compose(route(link=template), event({"id": "javascript:alert(1)"}), room(), "e1_room", AT)
+    assert message.card.link is None
+    assert message.notice == "The link of route r failed: it makes no http or https address"
+
+
+def test_a_message_leads_to_its_event() -> None:
+    """Where the relay is known by an address, a message says where it shows the event."""
+    message = compose(None, event(), room(), "e1_room", AT, page="https://relay.example/events/e1")
+    assert message.link == "https://relay.example/events/e1"
