@@ -79,9 +79,9 @@ def _rows(options: type[BaseModel], base: type[BaseModel]) -> Iterator[str]:
 
 def _defaults(options: type[BaseModel]) -> dict[str, str]:
     """Return each field's default as relay.toml would say it."""
-    known = options.model_construct().model_dump(mode="json", warnings=False)
+    known = options.model_construct().model_dump(mode="json", warnings=False, by_alias=False)
     return {
-        name: "required" if field.is_required() else _written(known[name])
+        field.alias or name: "required" if field.is_required() else _written(known[name])
         for name, field in options.model_fields.items()
     }
 
@@ -89,7 +89,7 @@ def _defaults(options: type[BaseModel]) -> dict[str, str]:
 def _written(value: Any) -> str:
     if isinstance(value, dict) and value.keys() == {"delays", "backoff"}:
         value = value["backoff"] or value["delays"]
-    return "" if value is None or value in ("", {}) else f"`{_toml(value)}`"
+    return "" if value is None or value in ("", {}, []) else f"`{_toml(value)}`"
 
 
 def _toml(value: Any) -> str:

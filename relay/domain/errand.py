@@ -1,5 +1,6 @@
 """Requests that need more than their bytes to be sent. A kind that needs no more returns a `requests.Request`."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import requests
@@ -8,10 +9,40 @@ from relay.domain.grants import Grant
 from relay.domain.tls import Tls
 
 
-class Errand(requests.Request):
-    """A request with an access token that has to be fetched first (`grant`), or over a TLS of its own (`tls`)."""
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Who sends a mail and who gets it, as bare addresses, and how its server is spoken to.
 
-    def __init__(self, *arguments: Any, grant: Grant | None = None, tls: Tls | None = None, **more: Any) -> None:
+    With `starttls` the connection must become encrypted before anything is said. An empty `user` does not log in.
+    """
+
+    sender: str
+    recipients: tuple[str, ...]
+    starttls: bool
+    user: str = ""
+    password: str = field(default="", repr=False)
+    tls: Tls | None = None
+
+
+Means = Tls | Envelope
+"""What a request is sent with, where that is not the usual."""
+
+
+class Errand(requests.Request):
+    """A request with an access token that has to be fetched first (`grant`), or with `means` of its own."""
+
+    def __init__(self, *arguments: Any, grant: Grant | None = None, means: Means | None = None, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.grant = grant
-        self.tls = tls
+        self.means = means
+
+
+class Mail(Errand):
+    """A mail: `server` is `smtp://host:port` or, with TLS from the start, `smtps://`; `content` its headers and body.
+
+    It is answered with a response whose status is the server's last reply code and whose body holds the replies in
+    lines: `<recipient> reply` for each recipient, then the last one.
+    """
+
+    def __init__(self, server: str, envelope: Envelope, content: bytes) -> None:
+        super().__init__("MAIL", server, data=content, means=envelope)

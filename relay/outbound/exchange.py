@@ -90,13 +90,7 @@ class Exchange:
 
     def load(self, key: Any, request: requests.PreparedRequest, timeout: float) -> Failure | None:
         """Make the handle ready to send this request, within `timeout` seconds; return why it cannot be sent."""
-        self.key = key
-        self._request = request
-        self._timeout = timeout
-        self._refused = ""
-        self._permitted = False
-        self._head.clear()
-        self._body.clear()
+        self._begin(key, request, timeout)
         try:
             self._set_request(request.method or "GET", request.url or "", request.body)
             self.curl.setopt(pycurl.HTTPHEADER, header_lines(request.headers))
@@ -104,12 +98,22 @@ class Exchange:
             return failures.malformed(str(error))
         except (pycurl.error, TypeError, UnicodeError):
             return failures.malformed("the request's URL or method cannot be sent")
-        self.curl.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout * 1000)))
-        self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, int(min(timeout, self._connect_timeout) * 1000)))
         return None
 
+    def _begin(self, key: Any, request: requests.PreparedRequest, timeout: float) -> None:
+        """Forget the last request; this one may take so many seconds."""
+        self.key = key
+        self._request = request
+        self._timeout = timeout
+        self._refused = ""
+        self._permitted = False
+        self._head.clear()
+        self._body.clear()
+        self.curl.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout * 1000)))
+        self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, int(min(timeout, self._connect_timeout) * 1000)))
+
     def _set_request(self, method: str, url: str, body: Any) -> None:
-        scheme, self._host = _place(url)
+        scheme, self._host = place(url)
         if scheme not in ("http", "https"):
             raise _Unsendable("only http and https can be reached")
         if not _TOKEN.fullmatch(method):
@@ -147,8 +151,8 @@ class Exchange:
         status = self.curl.getinfo(pycurl.RESPONSE_CODE)
         return seconds * 1000, CurlResponse(self._request, status, self._head[:], b"".join(self._body), seconds)
 
-    def is_cut(self, code: int) -> bool:
-        """Say whether reading ended only because a response with a declared, finite body is longer than is kept."""
+    def is_answered(self, code: int, message: str) -> bool:
+        """Say whether it failed only because a response with a declared, finite body is longer than is kept."""
         # libcurl forgets the length it refused; the header is still there.
         declared = any(line[:15].lower() == b"content-length:" for line in self._head)
         return code == pycurl.E_FILESIZE_EXCEEDED and declared and self.curl.getinfo(pycurl.RESPONSE_CODE) > 0
@@ -205,7 +209,7 @@ def _line(name: Any, value: Any) -> bytes | None:
 
 
 @lru_cache(maxsize=1024)
-def _place(url: str) -> tuple[str, str]:
+def place(url: str) -> tuple[str, str]:
     """Return the scheme and host of a URL as libcurl reads it: two parsers could be played off against each other."""
     parts = pycurl.CurlUrl(url)
     return parts.scheme or "", (parts.host or "").strip("[]")

@@ -43,6 +43,7 @@ _BY_CODE = {
     pycurl.E_UNSUPPORTED_PROTOCOL: Failure(Kind.PROTOCOL, "the answer is not HTTP"),
     pycurl.E_FTP_WEIRD_SERVER_REPLY: Failure(Kind.PROTOCOL, "the answer is not HTTP"),
     pycurl.E_HTTP2: Failure(Kind.PROTOCOL, "the answer is not proper HTTP/2"),
+    pycurl.E_BAD_FUNCTION_ARGUMENT: Failure(Kind.PROTOCOL, "the request holds what cannot be sent"),
     pycurl.E_URL_MALFORMAT: Failure(Kind.PROTOCOL, "the URL is malformed"),
 }
 # libcurl's CURLE_HTTP2_STREAM, which pycurl has no name for.
@@ -58,6 +59,7 @@ _TLS = {
     pycurl.E_SSL_ISSUER_ERROR,
     pycurl.E_SSL_PINNEDPUBKEYNOTMATCH,
     pycurl.E_SSL_INVALIDCERTSTATUS,
+    pycurl.E_USE_SSL_FAILED,
 }
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import pycurl
 import requests
 
-from relay.domain.tls import Tls
+from relay.domain.errand import Envelope, Means
 from relay.outbound import failures
 from relay.outbound.exchange import Exchange, Limits
 from relay.outbound.failures import Failure
 from relay.outbound.guard import Guard
+from relay.outbound.mail import MailExchange
 from relay.outbound.prepare import Preparer
 
 __all__ = ["Limits", "Outgoing", "Reply", "Transport"]
@@ -25,13 +26,13 @@ KEPT_HANDLES = 256
 class Outgoing:
     """A request to send; `key` comes back with its reply. `timeout` is in seconds, for everything.
 
-    `tls` is what its connection is made with, where that is not the usual.
+    `means` is what it is sent with, where that is not the usual.
     """
 
     key: Any
     request: requests.PreparedRequest
     timeout: float
-    tls: Tls | None = None
+    means: Means | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +75,11 @@ class Transport:
         except (requests.RequestException, ValueError) as error:
             self._refuse(key, failures.malformed(f"the request is malformed: {type(error).__name__}"))
         else:
-            self.start(Outgoing(key, prepared, timeout, getattr(request, "tls", None)))
+            self.start(Outgoing(key, prepared, timeout, getattr(request, "means", None)))
 
     def start(self, outgoing: Outgoing) -> None:
         """Start a request; its reply comes out of `poll`, whatever is wrong with it."""
-        exchange = self._exchange(outgoing.tls)
+        exchange = self._exchange(outgoing.means)
         failure = exchange.load(outgoing.key, outgoing.request, outgoing.timeout)
         if failure is not None:
             exchange.curl.close()
@@ -140,7 +141,7 @@ class Transport:
                 self._keep(exchange)
             for curl, code, message in failed:
                 exchange = self._take(curl)
-                if exchange.is_cut(code):
+                if exchange.is_answered(code, message):
                     # Its status says all: a receiver that took the message may show a long page.
                     ms, response = exchange.response()
                     replies.append(Reply(exchange.key, ms, response, None))
@@ -154,10 +155,12 @@ class Transport:
         self.in_flight -= 1
         return self._busy.pop(curl)
 
-    def _exchange(self, tls: Tls | None) -> Exchange:
-        if tls is not None:
-            return Exchange(self._guard, self._limits, tls)
-        return self._idle.pop() if self._idle else Exchange(self._guard, self._limits)
+    def _exchange(self, means: Means | None) -> Exchange:
+        if means is None:
+            return self._idle.pop() if self._idle else Exchange(self._guard, self._limits)
+        kind: Any = MailExchange if isinstance(means, Envelope) else Exchange
+        exchange: Exchange = kind(self._guard, self._limits, means)
+        return exchange
 
     def _keep(self, exchange: Exchange) -> None:
         if exchange.usual and len(self._idle) < KEPT_HANDLES:

@@ -12,7 +12,7 @@ from relay.domain.database import Database
 from relay.domain.route import Route
 from relay.errors import InvalidConfiguration, Problem
 from relay.pipeline.conditions import Identity
-from relay.pipeline.configure.complaints import complaints, suggestion
+from relay.pipeline.configure.complaints import complaints, suggestion, written_names
 from relay.pipeline.configure.document import Document
 from relay.pipeline.configure.positions import Key
 from relay.plugins import Plugins
@@ -122,7 +122,7 @@ class _Checker:
     def _who_has(self, section: str, field: str) -> str | None:
         """Return a hint for a field that only other kinds have, so that its writer sees what was mixed up."""
         _, models = self._kinds.get(section, ("", {}))
-        having = [kind for kind, model in models.items() if field in model.model_fields]
+        having = [kind for kind, model in models.items() if field in written_names(model)]
         return f"only {', '.join(having)} {section} have it" if having else None
 
     def _check_names(self, section: str) -> None:

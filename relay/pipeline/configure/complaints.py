@@ -84,8 +84,14 @@ def _message(details: ErrorDetails) -> str:
 def _fields_around(key: Key, model: type[BaseModel]) -> list[str]:
     """Return the names that may stand where `key` does: the model's fields, or those of a model in one of them."""
     if len(key) == 1:
-        return list(model.model_fields)
-    return [name for inner in _models_in(model.model_fields[str(key[0])].annotation) for name in inner.model_fields]
+        return written_names(model)
+    (outer,) = (field for name, field in model.model_fields.items() if str(key[0]) in (name, field.alias))
+    return [name for inner in _models_in(outer.annotation) for name in written_names(inner)]
+
+
+def written_names(model: type[BaseModel]) -> list[str]:
+    """Return the names of a model's fields as people write them."""
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -77,8 +77,8 @@ class HttpTarget:
         auth = StandardWebhooks(message.id, int(message.sent_at.timestamp()), signers)
         if self._grant is None and self._tls is None:
             return requests.Request(self._options.method, self._url, headers=headers, data=body, auth=auth)
-        method, grant, tls = self._options.method, self._grant, self._tls
-        return Errand(method, self._url, headers=headers, data=body, auth=auth, grant=grant, tls=tls)
+        method, grant, means = self._options.method, self._grant, self._tls
+        return Errand(method, self._url, headers=headers, data=body, auth=auth, grant=grant, means=means)
 
     def judge(self, response: requests.Response, now: datetime) -> Outcome:
         """Return what the status says."""
