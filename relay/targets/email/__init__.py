@@ -18,6 +18,7 @@ from relay.domain.target import Delivered, Message, Outcome, Refused, TargetOpti
 from relay.domain.templates import Template
 from relay.domain.text import clean, one_line
 from relay.domain.tls import tls_of
+from relay.domain.words import NOTHING
 from relay.targets.email.body import LINE, markup, plain
 from relay.targets.email.options import PORTS, EmailOptions, mailbox
 
@@ -95,7 +96,8 @@ class EmailTarget:
         if message.thread:
             mail["In-Reply-To"] = mail["References"] = self._id(f"thread.{_digest(message.thread)[:20]}")
         mail["Auto-Submitted"] = "auto-generated"
-        return Mail(self._server, self._envelope, roomiest(ROOMS, partial(_written, mail, message), MESSAGE_BYTES))
+        content = roomiest(ROOMS, partial(_written, mail, message), lambda made: len(made) <= MESSAGE_BYTES)
+        return Mail(self._server, self._envelope, content)
 
     def judge(self, response: requests.Response, now: datetime) -> Outcome:
         """Return what the server's replies mean: of several refused recipients, one that may pass is reason to wait."""
@@ -114,7 +116,7 @@ class EmailTarget:
 
     def _subject_of(self, message: Message) -> str:
         words = self._subject.render(message.event, clean) if self._subject else message.card.title
-        return one_line(words, LINE) or message.event.type[:LINE]
+        return one_line(words, LINE) or NOTHING
 
     def _message_id(self, message: Message) -> str:
         # A replay is meant to be seen again: mail programs hide what they have seen.
