@@ -14,6 +14,7 @@ from relay.capture.registry import Field, Shape
 from relay.capture.snapshot import Before, State
 from relay.capture.statements import Under
 from relay.capture.telling import Page, Summary
+from relay.capture.tracing import traceparent
 
 Rows = dict[Key, Row]
 
@@ -103,6 +104,8 @@ class Ledger:
             return
         _read_rest(rows)
         meta = {name: fact for facts in (self.facts, *self.active) for name, fact in facts.items()}
+        if (trace := traceparent()) is not None:
+            meta.setdefault("traceparent", trace)
         pages: dict[tuple[Connection, Table], Page] = defaultdict(lambda: Page(self.source, meta))
         for row in rows:
             pages[row.connection, row.shape.outbox].add_row(row)

@@ -47,6 +47,7 @@ class Event:
 
     `body` and `content_type` are the very bytes that arrived; `data` is what they mean. `dedupe` is the sender's own
     id of the event, unique within `source`. `seq` is the order in which the relay stored it; 0 before that.
+    `traceparent` is the trace that it belongs to (W3C Trace Context), if its sender named one.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Event:
     subject: str | None = None
     dedupe: str | None = None
     seq: int = field(default=0, compare=False)
+    traceparent: str | None = None
 
     @cached_property
     def data(self) -> Any:

@@ -60,6 +60,7 @@ def show_event(event: Event) -> dict[str, Any]:
         "occurred_at": _shown(event.occurred_at),
         "received_at": _shown(event.received_at),
         "content_type": event.content_type,
+        "traceparent": event.traceparent,
         "data": event.data,
     }
 

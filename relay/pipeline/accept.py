@@ -12,6 +12,7 @@ from relay.domain.envelope import attribute, reading_of
 from relay.domain.event import CLOUDEVENT, JSON, Event, decode, encode, new_id
 from relay.domain.inbound import DEDUPE_LENGTH, IDEMPOTENCY_KEY, Answer, Inbound, Reading, require_shallow
 from relay.domain.packing import unpack
+from relay.domain.trace import HEADER, traceparent
 from relay.errors import TooMany, Unreadable
 from relay.pipeline.conditions import Facts
 from relay.pipeline.live import LiveSource
@@ -34,10 +35,15 @@ def read(source: LiveSource, request: Inbound, now: datetime) -> list[Event] | A
     return answer if answer is not None else _events(source, request, now)
 
 
-def read_cloudevent(envelope: Any, now: datetime) -> Event:
-    """Return the event of a structured CloudEvent; it is stored whole. Raises `Unreadable`, naming the attribute."""
+def read_cloudevent(envelope: Any, now: datetime, trace: str | None = None) -> Event:
+    """Return the event of a structured CloudEvent; it is stored whole. Raises `Unreadable`, naming the attribute.
+
+    `trace` is the `traceparent` of the request that brought it, for an event that names none itself.
+    """
     reading = reading_of(envelope)
-    return _event(attribute(envelope, "source"), reading, CLOUDEVENT, b"", now)
+    event = _event(attribute(envelope, "source"), reading, CLOUDEVENT, b"", now)
+    trace = traceparent(envelope.get(HEADER)) or traceparent(trace)
+    return event if trace is None else replace(event, traceparent=trace)
 
 
 def record(event_type: str, source: str, subject: str | None, data: Any, now: datetime) -> Event:
@@ -68,6 +74,7 @@ def _events(source: LiveSource, request: Inbound, now: datetime) -> list[Event]:
     data = decode(content_type, request.body)
     require_shallow(data, request.body)
     key = request.headers.get(IDEMPOTENCY_KEY) or None
+    trace = traceparent(request.headers.get(HEADER))
     events = []
     for reading in source.provider.readings(request, data):
         event = _event(source.options.name, reading, content_type, request.body, now)
@@ -76,7 +83,7 @@ def _events(source: LiveSource, request: Inbound, now: datetime) -> list[Event]:
             event = replace(event, dedupe=_storable(identity))
         elif event.dedupe is None and key is not None:
             event = replace(event, dedupe=_storable(key))
-        events.append(event)
+        events.append(event if trace is None else replace(event, traceparent=trace))
     return events
 
 

@@ -21,6 +21,7 @@ _COLUMNS = (
     "dedupe",
     "occurred_at",
     "received_at",
+    "traceparent",
 )
 EVENT_COLUMNS = tuple(events.c[name] for name in ("seq", *_COLUMNS))
 _DELIVERY_COLUMNS = (
@@ -157,8 +158,9 @@ def load_events(connection: Connection, seqs: Iterable[int]) -> dict[int, Event]
 
 def to_event(row: Sequence[Any]) -> Event:
     """Return the event of a row of `EVENT_COLUMNS`."""
-    seq, event_id, source, kind, subject, content_type, body, dedupe, occurred_at, received_at = row
-    return Event(event_id, source, kind, occurred_at, received_at, bytes(body), content_type, subject, dedupe, seq)
+    seq, event_id, source, kind, subject, content_type, body, dedupe, occurred_at, received_at, trace = row
+    content = bytes(body)
+    return Event(event_id, source, kind, occurred_at, received_at, content, content_type, subject, dedupe, seq, trace)
 
 
 def glob(column: Any, pattern: str) -> Any:

@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, MetaData, Row, delete, false, func, select
 
 from relay.capture.outbox import outbox as outbox_table
-from relay.domain.event import Event, fitting
-from relay.errors import StoreUnavailable
+from relay.domain.event import Event, fitting, parse_json
+from relay.domain.trace import HEADER, traceparent
+from relay.errors import StoreUnavailable, Unreadable
 from relay.store.batch import any_of
 from relay.store.database import Database, NotMigrated
 
@@ -116,4 +117,17 @@ def _event(row: Row[Any], now: datetime) -> Event:
         body=row.data.encode(),
         occurred_at=row.occurred_at,
         received_at=now,
+        traceparent=_trace(row.data),
     )
+
+
+def _trace(data: str) -> str | None:
+    # Most events have none: their text is not parsed for it.
+    if '"traceparent"' not in data:
+        return None
+    try:
+        told = parse_json(data.encode())
+    except Unreadable:
+        return None
+    meta = told.get("meta") if isinstance(told, dict) else None
+    return traceparent(meta.get(HEADER)) if isinstance(meta, dict) else None

@@ -43,6 +43,7 @@ events = Table(
     Column("occurred_at", Moment, nullable=False),
     Column("received_at", Moment, nullable=False),
     Column("routed", Boolean, nullable=False, server_default=false()),
+    Column("traceparent", String(55)),
 )
 # Partial, so that what is done costs nothing: ten million routed events leave these two empty.
 Index("events_unrouted", events.c.seq, postgresql_where=~events.c.routed, sqlite_where=~events.c.routed)

@@ -12,6 +12,7 @@ from relay.domain.grants import ClientCredentials
 from relay.domain.judgement import judge_status
 from relay.domain.target import Message, Outcome, TargetOptions
 from relay.domain.tls import tls_of
+from relay.domain.trace import HEADER as TRACE
 from relay.signing import StandardWebhooks, standard_signer
 from relay.targets.http.filling import FilledBody, FilledHeader
 from relay.targets.http.options import HttpOptions, is_template
@@ -25,7 +26,7 @@ class HttpTarget:
     Every request carries `webhook-id` (the same for every retry and replay, so that the receiver can tell a repeat),
     `webhook-timestamp` and, with a `secret`, `webhook-signature`, as Standard Webhooks describes them: `v1` for a
     `whsec_` secret, `v1a` for an ed25519 key, `whsk_`. Of several secrets each signs. One that is replaced goes on
-    signing beside the new one for 24 hours.
+    signing beside the new one for 24 hours. An event of a trace (W3C Trace Context) brings its `traceparent` along.
 
     `format` says what the body is: `cloudevents`, one CloudEvents 1.0 JSON document; `binary`, the event's own bytes
     with `ce-` headers; `raw`, the bytes and the content type that arrived, and nothing else. `body` is a template that
@@ -71,6 +72,8 @@ class HttpTarget:
         headers = self._headers | headers
         if self._filled:
             headers |= {name: header.fill(message.event) for name, header in self._filled.items()}
+        if message.event.traceparent is not None:
+            headers.setdefault(TRACE, message.event.traceparent)
         signers = self._signers
         if message.former:
             signers += tuple(map(standard_signer, message.former))

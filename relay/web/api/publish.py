@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from relay.domain.envelope import envelopes
 from relay.domain.event import JSON, Event
 from relay.domain.packing import unpack
+from relay.domain.trace import HEADER
 from relay.pipeline.accept import ENCODING, read_cloudevent
 from relay.web.body import read_body
 from relay.web.problems import Problem
@@ -26,7 +27,7 @@ async def publish(request: Request) -> Response:
             415, "send a CloudEvent: application/cloudevents+json, a batch of them, or any content with ce- headers"
         )
     now = datetime.now(UTC)
-    events = [read_cloudevent(envelope, now) for envelope in found]
+    events = [read_cloudevent(envelope, now, request.headers.get(HEADER)) for envelope in found]
     ids = await asyncio.gather(*(_keep(request, event) for event in events))
     return JSONResponse({"ids": ids}, 202)
 
