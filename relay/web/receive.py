@@ -78,7 +78,7 @@ async def _source(parts: "Parts", name: str) -> LiveSource:
 
 
 def _headers(request: Request) -> Mapping[str, str]:
-    """Return the headers, those of one name joined. Raises `Problem` for too many."""
+    """Return the headers, those of one name joined. Raises `Problem` for too many, and where they name no one host."""
     headers: dict[str, str] = {}
     length = 0
     raw = request.scope["headers"]
@@ -88,6 +88,9 @@ def _headers(request: Request) -> Mapping[str, str]:
         length += len(name) + len(value)
     if len(raw) > HEADERS_AT_MOST or length > HEAD_AT_MOST:
         raise Problem(431, f"there are more than {HEADERS_AT_MOST} headers, or {HEAD_AT_MOST} bytes of them")
+    host = headers.get("host", "")
+    if request.scope["http_version"] != "1.0" and (not host or "," in host):
+        raise Problem(400, "a request names one host")
     return headers
 
 

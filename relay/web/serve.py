@@ -21,6 +21,7 @@ def serve(app: Starlette, host: str, port: int) -> None:
         port=port,
         loop="uvloop",
         http=BoundedProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -273,6 +273,10 @@ def test_requests_that_are_none(running: RunningRelay) -> None:
         (chunked + b"100000\r\n" + bytes(1 << 20) + b"\r\n1\r\n{\r\n0\r\n\r\n", b"413"),
         (chunked + b"zz\r\n{}", b"400"),
         (head("open", "content-length: -1"), b"400"),
+        (head("open", "content-length: 2", "host: other") + b"{}", b"400"),
+        (head("open", "content-length: 2").replace(b"host: relay\r\n", b"") + b"{}", b"400"),
+        (head("open", "content-length: 2", "transfer-encoding: chunked") + b"0\r\n\r\n", b"400"),
+        (head("open", "connection: upgrade", "upgrade: h2c", "content-length: 2") + b"{}", b"202"),
         (head("open", "content-length: 2", "content-length: 3") + b"{}", b"400"),
         (b"\x16\x03\x01 not HTTP at all\r\n\r\n", b"400"),
     ]

@@ -1,7 +1,8 @@
-"""Senders that take their time: told so, and not waited for."""
+"""HTTP at its edges: senders that take their time, that ask for another protocol, that send what is no request."""
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,7 @@ from tests.support.processes import HOST, eventually, free_port
 
 HEAD = b"POST / HTTP/1.1\r\nhost: relay\r\ncontent-length: 9\r\n"
 WHOLE = HEAD + b"\r\n123456789"
+UPGRADE = b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQ\r\n"
 
 
 async def echo(request: Request) -> Response:
@@ -90,3 +92,31 @@ def test_trailers_are_no_headers(port: int) -> None:
     chunked = b"POST / HTTP/1.1\r\nhost: relay\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nx: y\r\n\r\n"
     got = say(port, chunked, HEAD + b"connection: close\r\n\r\n123456789")
     assert got.count(b"HTTP/1.1 200 ") == 2
+
+
+@pytest.mark.parametrize("wish", [UPGRADE, UPGRADE.replace(b"h2c", b"websocket")])
+def test_a_wish_for_another_protocol_is_not_heard(port: int, wish: bytes) -> None:
+    """A POST that offers to go on in HTTP/2 is read with its whole body, however it is cut, and the next one is too."""
+    request = HEAD + wish + b"\r\n123456789"
+    last = HEAD + b"connection: close\r\n\r\n987654321"
+    for sent in ((request, last), (request + last,), (request + request + last,)):
+        got = say(port, *sent)
+        assert got.count(b"HTTP/1.1 200 ") == sum(one.count(b"POST") for one in sent)
+        assert got.index(b"123456789") < got.index(b"987654321")
+    for cut in (len(HEAD + wish) - 3, len(HEAD + wish) + 1, len(request) - 5):
+        with socket.create_connection((HOST, port), timeout=20) as client:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            client.sendall(request[:cut])
+            time.sleep(0.02)
+            client.sendall(request[cut:])
+            assert b"123456789" in client.recv(65536)
+    assert say(port, b"CONNECT relay:1 HTTP/1.1\r\nhost: relay\r\n\r\n").startswith(b"HTTP/1.1 405 ")
+
+
+def test_what_comes_before_nonsense_is_answered(port: int) -> None:
+    """A request that was read is answered, though what follows it in the same breath is none."""
+    got = say(port, WHOLE + b"\0\0 nonsense\r\n\r\n")
+    assert got.startswith(b"HTTP/1.1 200 ")
+    assert b"123456789" in got
+    assert got.count(b"HTTP/1.1 ") == 1
+    assert say(port, b"\0\0 nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 ")
