@@ -67,6 +67,7 @@ def _dead(verdict: Verdict) -> Event:
         "event": claimed.event.id,
         "type": claimed.event.type,
         "subject": claimed.event.subject,
+        "folded": claimed.riders,
     }
     return _alarm(DEAD, claimed.target, attempt.at, facts)
 
