@@ -205,7 +205,8 @@ class _Drain:
             earlier, former = claimed.attempts - claimed.tries, live.signing(at)
             message = compose(route, event, live.target, identity, at, earlier, told, former, latest.page(event))
             if live.target.words:
-                claimed, message = self._parts.folding.fold(claimed, message, live)
+                claimed, riders = self._parts.folding.gather(claimed, live)
+                message = self._parts.folding.tell(claimed, riders, message, live) if riders else message
             request = live.target.render(message)
             # Every kind's, so that any receiver can tell a repeat; a kind that signs sets the same ones.
             stamps = {"webhook-id": identity, "webhook-timestamp": str(int(at.timestamp()))}

@@ -37,17 +37,16 @@ class Folding:
         self._store = store
         self._following = following
 
-    def fold(self, claimed: Claimed, message: Message, live: LiveTarget) -> tuple[Claimed, Message]:
-        """Return the delivery and its message as they leave: alone, or with riders. Raises `StoreUnavailable`."""
+    def gather(self, claimed: Claimed, live: LiveTarget) -> tuple[Claimed, Sequence[Rider]]:
+        """Return a delivery as it leaves, and what rides along. Raises `StoreUnavailable`."""
         riders = self._store.gather(claimed, ALONE if live.folds else None, MOST - 1, datetime.now(UTC))
-        if not riders:
-            return claimed, message
-        leader = claimed.event
-        told = [Rider(leader.seq, claimed.route, leader.source, leader.type, leader.occurred_at), *riders]
-        told.sort(key=lambda one: one.seq)
-        return replace(claimed, riders=len(riders)), self._told(told, message, live)
+        return (replace(claimed, riders=len(riders)), riders) if riders else (claimed, riders)
 
-    def _told(self, told: Sequence[Rider], message: Message, live: LiveTarget) -> Message:
+    def tell(self, claimed: Claimed, riders: Sequence[Rider], message: Message, live: LiveTarget) -> Message:
+        """Return the message of all of them, where `message` is the leader's own. Raises `StoreUnavailable`."""
+        leader = claimed.event
+        own = Rider(leader.seq, claimed.route, leader.source, leader.type, leader.occurred_at)
+        told = sorted([own, *riders], key=lambda one: one.seq)
         latest = self._following.latest
         chosen = spoken_for(told)
         events = self._store.events([one.seq for one in chosen])
@@ -64,11 +63,13 @@ class Folding:
             notice=None,
             thread=thread,
             told=fold_card(told, lines, tones, thread),
-            folded=len(told) - 1,
+            folded=len(riders),
         )
 
     def _shared_thread(self, latest: Live, told: Sequence[Rider], message: Message, live: LiveTarget) -> str | None:
         """Return the thread that all of them belong to; `None` from the first on that belongs elsewhere."""
+        if message.thread is None:
+            return None
         for start in range(0, len(told), CHUNK):
             some = told[start : start + CHUNK]
             events = self._store.events([one.seq for one in some])

@@ -15,7 +15,7 @@ from tests.support.sink_server import Answer
 
 DELIVERY = {
     *("id", "event_id", "route", "target", "subject", "state", "attempts", "next_attempt_at"),
-    *("last_status", "last_error", "created_at", "finished_at"),
+    *("last_status", "last_error", "created_at", "finished_at", "folded_into"),
 }
 # Each command is a process of its own, and most of its time is its start.
 on_sqlite = pytest.mark.parametrize("running", ["sqlite"], indirect=True)

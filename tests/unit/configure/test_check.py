@@ -58,6 +58,9 @@ def compile_route(route: Route) -> None:
     for field in ("when", "text", "thread"):
         if "WRONG" in (getattr(route, field) or ""):
             raise ValueError(f"cannot compile {field}")
+    for field in ("digest", "dedupe"):
+        if getattr(route, field) and "WRONG" in (getattr(route, field).key or ""):
+            raise ValueError(f"cannot compile {field}")
 
 
 @pytest.fixture(autouse=True)
@@ -181,6 +184,52 @@ MISTAKES = {
     "bad condition": (instead("== 'paid'", "WRONG"), 26, "routes[0].when", "cannot compile when"),
     "bad template": (instead("data.after.id", "WRONG"), 28, "routes[0].text", "cannot compile text"),
     "bad thread": (GOOD + 'thread = """\n{{\nWRONG }}"""\n', 29, "routes[0].thread", "cannot compile thread"),
+    "bad key of a digest": (
+        GOOD + 'digest = { window = "30s", key = "WRONG" }\n',
+        29,
+        "routes[0].digest.key",
+        "cannot compile digest",
+    ),
+    "bad key of a dedupe": (
+        GOOD + 'dedupe = { window = "10m", key = "WRONG" }\n',
+        29,
+        "routes[0].dedupe.key",
+        "cannot compile dedupe",
+    ),
+    "digest without a window": (GOOD + "digest = { max = 5 }\n", 29, "routes[0].digest.window", "is missing"),
+    "digest of nothing": (
+        GOOD + 'digest = { window = "0s" }\n',
+        29,
+        "routes[0].digest.window",
+        "greater than or equal",
+    ),
+    "digest beyond a day": (
+        GOOD + 'digest = { window = "25h" }\n',
+        29,
+        "routes[0].digest.window",
+        "less than or equal",
+    ),
+    "digest of one": (GOOD + 'digest = { window = "1m", max = 1 }\n', 29, "routes[0].digest.max", "greater than or"),
+    "unknown key in a dedupe": (GOOD + 'dedupe = { window = "1m", kye = "a" }\n', 29, "routes[0].dedupe.kye", '"key"?'),
+    "digest that nobody reads": (
+        instead('to = ["ops-room", "billing"]', 'to = ["billing"]\ndigest = { window = "30s" }'),
+        28,
+        "routes[0].digest",
+        "none of its targets is read by people",
+    ),
+    "digest in an order of its own": (
+        instead('token=T"', 'token=T"\norder = "subject"') + 'digest = { window = "30s" }\n',
+        30,
+        "routes[0].digest",
+        '"ops-room" has order = "subject"',
+    ),
+    "fold in an order of its own": (
+        instead('token=T"', 'token=T"\norder = "subject"\nfold = true'),
+        10,
+        "targets[0]",
+        "leave out fold",
+    ),
+    "fold of what nobody reads": (instead("retry =", "fold = true\nretry ="), 20, "targets[1].fold", "targets have it"),
     "key that needs quotes": (instead("[[routes]]\n", '[[routes]]\n"a b" = 1\n'), 24, 'routes[0]."a b"', "unknown key"),
 }
 
