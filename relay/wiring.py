@@ -45,6 +45,7 @@ from relay.store.events import Events
 from relay.store.folds import Folds
 from relay.store.health import HealthStore
 from relay.store.outbox import ClosedOutbox, Outbox
+from relay.store.reflection import Tables, tables
 from relay.store.replays import Replays
 from relay.web import app as web_app
 from relay.web.sandbox import Sandbox, mounted
@@ -240,6 +241,15 @@ def current() -> Relay:
             log.configure(settings.log_format)
             _current = (os.getpid(), Relay(settings))
         return _current[1]
+
+
+def tables_of(database: DatabaseSpec) -> Tables:
+    """Return the tables of an application's database. Raises `StoreUnavailable` and `InvalidConfiguration`."""
+    opened = Database(database.url.get_secret_value(), pool_size=1, foreign=True)
+    try:
+        return tables(opened)
+    finally:
+        opened.dispose()
 
 
 def _open_outbox(database: DatabaseSpec) -> Outbox | ClosedOutbox:

@@ -18,11 +18,19 @@ def register(app: typer.Typer) -> None:
     app.command()(apply)
 
 
-def check(file: File = None) -> None:
+def check(
+    file: File = None,
+    database: Annotated[
+        list[str] | None,
+        typer.Option(help="Hold routes against the columns that this database's tables have now; may be repeated."),
+    ] = None,
+) -> None:
     """Validate a configuration without touching anything."""
     relay = wiring.current()
     path = _file(relay, file)
     found = relay.configurator.check(path)
+    for name in database or ():
+        relay.configurator.drift(path, name, wiring.tables_of)
     counts = {
         "sources": len(found.sources),
         "databases": len(found.databases),

@@ -1,13 +1,16 @@
 """Checking a configuration and putting it into force."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from relay.domain.configuration import Configuration
+from relay.domain.database import Database
 from relay.errors import InvalidConfiguration
 from relay.pipeline.configure.check import check
 from relay.pipeline.configure.document import Document, parse, read
+from relay.pipeline.configure.drift import Tables, check_drift
 from relay.pipeline.configure.plan import Plan, plan
 from relay.pipeline.ports import Stored
 from relay.pipeline.rendering import compile_route
@@ -34,6 +37,16 @@ class Configurator:
     def check(self, path: Path) -> Configuration:
         """Return what a file says, without touching anything. Raises `InvalidConfiguration`, naming every mistake."""
         return self._checked(read(path))
+
+    def drift(self, path: Path, database: str, look: Callable[[Database], Tables]) -> Configuration:
+        """Return what a file says, having held its routes against the tables of one of its databases.
+
+        Raises `InvalidConfiguration` for whatever is wrong, `StoreUnavailable` where the tables cannot be seen.
+        """
+        document = read(path)
+        configuration = self._checked(document)
+        check_drift(document, configuration, database, look)
+        return configuration
 
     def apply(self, path: Path, *, dry_run: bool = False) -> Plan:
         """Make a file the configuration in force, or only say what that would change."""
