@@ -25,7 +25,10 @@ class Plugins:
 
 @cache
 def discover() -> Plugins:
-    """Return what the files of `relay/inbound` (each with a `PROVIDER`) and `relay/targets` (a `TARGET`) hold."""
+    """Return what the files of `relay/inbound` (each with a `PROVIDER`) and `relay/targets` (a `TARGET`) hold.
+
+    A package whose kinds share what they say has `TARGETS`, one after the other.
+    """
     return Plugins(providers=_found(PROVIDERS, "PROVIDER"), targets=_found(TARGETS, "TARGET"))
 
 
@@ -36,4 +39,5 @@ def _found(package: str, attribute: str) -> Mapping[str, Any]:
 
 def _each(package: str, attribute: str) -> Iterator[Any]:
     for module in pkgutil.iter_modules(import_module(package).__path__):
-        yield getattr(import_module(f"{package}.{module.name}"), attribute)
+        found = import_module(f"{package}.{module.name}")
+        yield from getattr(found, f"{attribute}S", None) or (getattr(found, attribute),)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
-from relay.domain.target import TargetOptions
+from relay.domain.target import WordsOptions
 from relay.domain.templates import TemplateText
 from relay.domain.text import one_line
 from relay.domain.tls import Certificates
@@ -65,7 +65,7 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-class EmailOptions(TargetOptions):
+class EmailOptions(WordsOptions):
     """Fields of an `email` target: the server that mail is handed to, and who writes to whom."""
 
     model_config = ConfigDict(serialize_by_alias=True)

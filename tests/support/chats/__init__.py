@@ -42,7 +42,7 @@ CHATS = {
 
 def check_any(kind: str, body: Any) -> None:
     """Fail unless a message is one that its kind of target takes."""
-    if kind == "google_chat":
+    if kind.startswith("google_chat"):
         chat_schema.check(body)
     elif kind in CHATS:
         CHATS[kind].seen(body)

@@ -18,7 +18,7 @@ from relay.domain.event import Event
 from relay.domain.target import Message
 from relay.domain.templates import TemplateFailed
 from relay.errors import BadSignature
-from relay.signing import require_standard, standard_key, standard_signature
+from relay.signing import require_standard, standard_key, standard_signature, standard_verifier
 from relay.targets.http import TARGET, HttpOptions
 from tests.support.certificates import pem
 
@@ -173,9 +173,9 @@ def test_ed25519_signs_as_the_specification_says() -> None:
         assert [one.partition(",")[0] for one in signatures] == ["v1a", "v1"]
         stamp = request.headers["webhook-timestamp"]
         key = "whpk_" + b64encode(public).decode()
-        require_standard([key], "e1_billing", stamp, body_of(request), signatures[:1])
+        require_standard([standard_verifier(key)], "e1_billing", stamp, body_of(request), signatures[:1])
         with pytest.raises(BadSignature):
-            require_standard([key], "e1_billing", stamp, b"other", signatures[:1])
+            require_standard([standard_verifier(key)], "e1_billing", stamp, b"other", signatures[:1])
 
 
 def test_a_former_secret_signs_too() -> None:
