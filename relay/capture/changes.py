@@ -1,18 +1,17 @@
-"""The net change of a row over a transaction: what it was before, what it is after, and whether that is anything."""
+"""One row's change: what it was before a transaction, and what it is after it."""
 
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection
 
 from relay.capture.dialects import is_mysql
 from relay.capture.registry import Field, Shape
-from relay.capture.values import ATOMS, LIMIT, plain
+from relay.capture.values import ABSENT, UNREAD, plain
 
-Values = dict[str, Any]
-"""Values by field name, as Python has them; what can change is already a copy made of JSON's types."""
+Values = tuple[Any, ...]
+"""A value for each field of a shape, as Python has it; what can change is already a copy made of JSON's types."""
 
 Identity = tuple[Any, ...]
 """The values of a primary key, in the mapper's order."""
@@ -21,21 +20,13 @@ Key = tuple[Connection, Any, Identity]
 """A row: the connection it is written through, the class at the root of its inheritance, its primary key."""
 
 
-class Unread(Enum):
-    """Stands for a value that only the database knows, until it is read there."""
-
-    UNREAD = 0
-
-
-UNREAD: Final = Unread.UNREAD
-
-
 @dataclass(slots=True)
 class Row:
     """One row's change: `before` is `None` when it was not there, `after` when it is no more.
 
-    `event` is the id of the event written for it so far; `settled` says that this event still tells it all. A `blind`
-    change went around the session's objects: what came of it, only the database knows.
+    `unsure` says that `after` may lack what only the database knows. A `blind` change went around the session's
+    objects: all that came of it, only the database knows. `event` is the id of the event written for it so far;
+    `settled` says that this event still tells it all.
     """
 
     shape: Shape
@@ -43,14 +34,10 @@ class Row:
     identity: Identity
     before: Values | None
     after: Values | None
+    unsure: bool = False
+    blind: bool = False
     event: str | None = None
     settled: bool = False
-    blind: bool = False
-
-    @property
-    def key(self) -> Key:
-        """Return what identifies the row within its transaction."""
-        return self.connection, self.shape.mapper.base_mapper, self.identity
 
     @property
     def subject(self) -> str:
@@ -65,75 +52,36 @@ class Row:
             return list(self.shape.fields)
         if self.after is None:
             return []
-        missing = (self.before or {}).keys() - self.after.keys()
-        if self.shape.coarse and is_mysql(self.connection):
-            missing |= {f.name for f in self.shape.coarse if getattr(self.after.get(f.name), "microsecond", 0)}
-        return [f for f in self.shape.fields if self.after.get(f.name) is UNREAD or f.name in missing]
-
-
-_JSON = frozenset({int, bool, type(None)})
-
-
-def freeze(field: Field, value: Any) -> Any:
-    """Return `value`, or a copy of it where it could still change."""
-    return value if type(value) in ATOMS else field.export(value)
+        before = self.before or (ABSENT,) * len(self.after)
+        rounded = self.shape.coarse if is_mysql(self.connection) else ()
+        missing = {f for f in rounded if getattr(self.after[self.shape.fields.index(f)], "microsecond", 0)}
+        for f, was, now in zip(self.shape.fields, before, self.after, strict=True):
+            if now is UNREAD or (now is ABSENT and was is not ABSENT):
+                missing.add(f)
+        return [f for f in self.shape.fields if f in missing]
 
 
 def fold(rows: dict[Key, Row], row: Row) -> None:
     """Add a change to those that came before it: the first `before` and the last `after` count."""
-    key = row.key
-    earlier = rows.get(key)
-    if earlier is not None:
-        row.event = earlier.event
-        # Objects do not know what was done around them: the database is read when all is over.
-        row.blind = row.blind or earlier.blind
-        if earlier.before is None:
-            row.before = None
-        elif row.before is not None:
-            # A deferred column may come into sight only with a later change: nothing had changed it until then.
-            row.before = row.before | earlier.before
-        else:
-            row.before = earlier.before
+    key = (row.connection, row.shape.mapper.base_mapper, row.identity)
+    earlier = rows.setdefault(key, row)
+    if earlier is row:
+        return
     rows[key] = row
+    row.event = earlier.event
+    row.unsure = True
+    # Objects do not know what was done around them: the database is read when all is over.
+    row.blind = row.blind or earlier.blind
+    was = translated(earlier.before, earlier.shape, row.shape)
+    if was is not None and row.before is not None:
+        # A deferred column may come into sight only with a later change: nothing had changed it until then.
+        was = tuple(now if first is ABSENT else first for first, now in zip(was, row.before, strict=True))
+    row.before = was
 
 
-def net(row: Row) -> tuple[str, dict[str, Any]] | None:
-    """Return what happened to the row and the data that tells it; `None` when it is as it was."""
-    if row.before is not None and row.after is not None:
-        return _updated(row.shape, row.before, row.after)
-    if row.after is not None:
-        return "created", {"before": None, "after": _shown(row.shape, row.after), "changed": []}
-    if row.before is not None:
-        return "deleted", {"before": _shown(row.shape, row.before), "after": None, "changed": []}
-    return None
-
-
-def _updated(shape: Shape, before: Values, after: Values) -> tuple[str, dict[str, Any]] | None:
-    # Most fields hold the very value that they held: only the others are looked at.
-    differ = [f for f in shape.fields if f.name in after and before.get(f.name) is not after[f.name]]
-    changed = [f for f in differ if not _same(f, before.get(f.name), after[f.name])]
-    if not changed:
-        return None
-    was = _shown(shape, before)
-    if before.keys() == after.keys():
-        now = was.copy()
-    else:
-        now = {f.name: was.get(f.name) for f in shape.fields if f.name in after}
-    for f in changed:
-        now[f.name] = f.show(after[f.name])
-    return "updated", {"before": was, "after": now, "changed": [f.name for f in changed]}
-
-
-def _same(field: Field, before: Any, after: Any) -> bool:
-    return before == after or bool(field.export(before) == field.export(after))
-
-
-def _shown(shape: Shape, values: Values) -> Values:
-    told = {}
-    for name, f, direct in shape.shown:
-        if name in values:
-            value = values[name]
-            kind = type(value)
-            asis = direct and (kind in _JSON or (kind is str and len(value) <= LIMIT))
-            told[name] = value if asis else f.show(value)
-    return told
+def translated(values: Values | None, old: Shape, new: Shape) -> Values | None:
+    """Return values of a row that became one of another class, in the order of that class's fields."""
+    if values is None or old is new:
+        return values
+    named = {f.name: value for f, value in zip(old.fields, values, strict=True)}
+    return tuple(named.get(f.name, ABSENT) for f in new.fields)

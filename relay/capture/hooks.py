@@ -3,11 +3,12 @@
 from typing import Any
 
 from sqlalchemy import Connection, event
-from sqlalchemy.orm import Mapper, Session, SessionTransaction, UOWTransaction, attributes
+from sqlalchemy.orm import EXT_CONTINUE, Mapper, Session, SessionTransaction, UOWTransaction, attributes
 
 from relay.capture import engines
 from relay.capture.installation import Installation, installation_of, installed, ledger_of, open_ledger
 from relay.capture.ledger import Ledger
+from relay.capture.registry import Shape, shape
 from relay.capture.snapshot import Before, State, known, of_new, of_replaced, of_stored
 
 
@@ -31,55 +32,62 @@ def listen_to_model(model: type) -> None:
         ("before_update", _before_update),
         ("before_delete", _before_delete),
     ):
-        event.listen(model, name, hook, raw=True, propagate=True)
+        # Hooks that return something are called without a function around them.
+        event.listen(model, name, hook, raw=True, retval=True, propagate=True)
 
 
-def _ledger(state: State) -> tuple[Session, Ledger] | None:
+def _ledger(state: State) -> Ledger | None:
     session = state.session
-    if session is None:
+    return None if session is None else ledger_of(session)
+
+
+def _before_insert(mapper: Mapper[Any], connection: Connection, state: State) -> object:
+    if (ledger := _ledger(state)) is not None:
+        kind = shape(mapper)
+        taken = _taken_over(mapper, kind, state)
+        if taken is None:
+            ledger.flushing[state] = of_new(state, kind, connection)
+        else:
+            ledger.flushing[state] = of_replaced(state, kind, taken, connection)
+    return EXT_CONTINUE
+
+
+def _taken_over(mapper: Mapper[Any], kind: Shape, state: State) -> State | None:
+    """Return the object that the session has under the primary key of a new one."""
+    identity = tuple(map(state.dict.get, kind.keys))
+    if None in identity or state.session is None:
         return None
-    ledger = open_ledger(session) or ledger_of(session)
-    return None if ledger is None else (session, ledger)
+    stored = state.session.identity_map.get(mapper.identity_key_from_primary_key(identity))
+    return None if stored is None else attributes.instance_state(stored)
 
 
-def _before_insert(_mapper: Mapper[Any], connection: Connection, state: State) -> None:
-    if (found := _ledger(state)) is None:
-        return
-    session, ledger = found
-    before = of_new(state, connection)
-    identity = tuple(state.dict.get(key) for key in before.shape.keys)
-    if None not in identity:
-        stored = session.identity_map.get(state.mapper.identity_key_from_primary_key(identity))
-        if stored is not None:
-            before = of_replaced(state, attributes.instance_state(stored), connection)
-    ledger.flushing[state] = before
+def _before_update(mapper: Mapper[Any], connection: Connection, state: State) -> object:
+    if (ledger := _ledger(state)) is not None:
+        _note(ledger, mapper, connection, state)
+    return EXT_CONTINUE
 
 
-def _before_update(_mapper: Mapper[Any], connection: Connection, state: State) -> None:
-    if (found := _ledger(state)) is not None:
-        _note(*found, connection, state)
+def _before_delete(mapper: Mapper[Any], connection: Connection, state: State) -> object:
+    if (ledger := _ledger(state)) is not None:
+        _note(ledger, mapper, connection, state).gone = True
+    return EXT_CONTINUE
 
 
-def _before_delete(_mapper: Mapper[Any], connection: Connection, state: State) -> None:
-    if (found := _ledger(state)) is not None:
-        _note(*found, connection, state).gone = True
-
-
-def _note(session: Session, ledger: Ledger, connection: Connection, state: State) -> Before:
+def _note(ledger: Ledger, mapper: Mapper[Any], connection: Connection, state: State) -> Before:
     """Note what is stored of an object; where that takes a read, read for those that follow in this flush too."""
     before = ledger.flushing.get(state) or ledger.ahead.pop(state, None)
     if before is None:
-        before = known(state, connection)
+        before = known(state, shape(mapper), connection)
         if before.gaps:
-            before, *others = of_stored([state, *_siblings(session, ledger, state)], connection)
+            before, *others = of_stored([state, *_siblings(ledger, state)], connection)
             ledger.ahead.update((other.state, other) for other in others)
-    before.written |= frozenset(state.committed_state)
     ledger.flushing[state] = before
     return before
 
 
-def _siblings(session: Session, ledger: Ledger, state: State) -> list[State]:
-    changed = map(attributes.instance_state, [*session.dirty, *session.deleted])
+def _siblings(ledger: Ledger, state: State) -> list[State]:
+    session = state.session
+    changed = () if session is None else map(attributes.instance_state, [*session.dirty, *session.deleted])
     base = state.mapper.base_mapper
     return [s for s in changed if s is not state and s.mapper.base_mapper is base and s not in ledger.flushing]
 
@@ -94,12 +102,12 @@ def _after_flush(session: Session, _context: UOWTransaction) -> None:
     ledger = open_ledger(session)
     if ledger is None or not ledger.flushing:
         return
-    flushed = list(ledger.flushing.values())
+    kept = [before for before in ledger.flushing.values() if not before.gone]
+    saved = [before.saved() for before in kept]
     # A row goes before another takes its primary key, in whatever order the flush came upon them.
-    saved = [(before, before.saved()) for before in flushed if not before.gone]
-    rows = [before.removed() for before in flushed if before.gone]
-    rows += [before.removed() for before, row in saved if before.state.key and before.identity != row.identity]
-    rows += [row for _, row in saved]
+    rows = [before.removed() for before in ledger.flushing.values() if before.gone]
+    rows += [before.removed() for before, row in zip(kept, saved, strict=True) if row.before is not before.values]
+    rows += saved
     ledger.forget_flush()
     savepoint = session.get_nested_transaction()
     ledger.record(savepoint, rows)

@@ -1,6 +1,7 @@
 """What people call a column and its values, where the model says so: it travels in `data.meta.columns`."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,22 +58,11 @@ def naming(column: Column[Any]) -> Naming | None:
     return found if found.label or found.unit or found.names else None
 
 
-def columns_of(namings: Mapping[str, Naming], data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what a card needs to know of the columns in this event, and of the values that they have in it."""
-    before, after = data["before"], data["after"]
-    told = data["changed"] if before is not None and after is not None else namings
-    sides = [side for side in (before, after) if side is not None]
-    return {
-        name: shown
-        for name in told
-        if name in namings and (shown := _shown(namings[name], [side[name] for side in sides if name in side]))
-    }
-
-
-def _shown(names: Naming, values: list[Any]) -> dict[str, Any]:
-    keys = {_key(value) for value in values if not isinstance(value, dict | list)}
-    present = {key: names.names[key] for key in sorted(keys & names.names.keys())}
-    fields = {"label": names.label, "unit": names.unit, "names": present}
+def said(naming: Naming, cells: Iterable[str]) -> dict[str, Any]:
+    """Return what a card needs to know of a column and of the values that it has in an event, given as JSON."""
+    keys = {_key(json.loads(cell)) for cell in cells if cell and cell[0] not in "[{"} if naming.names else set()
+    present = {key: naming.names[key] for key in sorted(keys & naming.names.keys())}
+    fields = {"label": naming.label, "unit": naming.unit, "names": present}
     return {field: value for field, value in fields.items() if value}
 
 

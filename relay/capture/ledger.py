@@ -7,14 +7,16 @@ from typing import Any
 from sqlalchemy import Connection, Table
 from sqlalchemy.orm import SessionTransaction
 
-from relay.capture.changes import UNREAD, Key, Row, fold
+from relay.capture.changes import Key, Row, Values, fold
+from relay.capture.dialects import is_mysql
 from relay.capture.marks import unmark
 from relay.capture.reading import read
 from relay.capture.registry import Field, Shape
 from relay.capture.snapshot import Before, State
 from relay.capture.statements import Under
-from relay.capture.telling import Page, Summary
+from relay.capture.telling import Summary, Teller
 from relay.capture.tracing import traceparent
+from relay.capture.values import ABSENT
 
 Rows = dict[Key, Row]
 
@@ -99,21 +101,23 @@ class Ledger:
 
     def _write(self) -> None:
         rows = [row for row in self._layers.get(None, {}).values() if not row.settled]
-        summaries = self._summaries.pop(None, [])
+        summaries = self._summaries.get(None, [])
         if not rows and not summaries:
             return
-        _read_rest(rows)
+        coarse = any(map(is_mysql, self.connections))
+        _read_rest([row for row in rows if row.unsure or row.blind or coarse])
         meta = {name: fact for facts in (self.facts, *self.active) for name, fact in facts.items()}
         if (trace := traceparent()) is not None:
             meta.setdefault("traceparent", trace)
-        pages: dict[tuple[Connection, Table], Page] = defaultdict(lambda: Page(self.source, meta))
+        places: dict[tuple[Connection, Table], tuple[list[Row], list[Summary]]] = defaultdict(lambda: ([], []))
         for row in rows:
-            pages[row.connection, row.shape.outbox].add_row(row)
+            places[row.connection, row.shape.outbox][0].append(row)
         for summary in summaries:
-            pages[summary.connection, summary.outbox].add_summary(summary)
-        for (connection, table), page in pages.items():
-            page.write(connection, table)
-            self.told = self.told or bool(page.events)
+            places[summary.connection, summary.outbox][1].append(summary)
+        for (connection, table), (changed, done) in places.items():
+            teller = Teller(connection, table, self.source, meta)
+            self.told |= teller.tell(changed, done)
+        summaries.clear()
 
 
 def _read_rest(rows: list[Row]) -> None:
@@ -124,15 +128,17 @@ def _read_rest(rows: list[Row]) -> None:
         if unread or row.blind:
             groups[row.connection, row.shape].append((row, unread))
     for (connection, kind), group in groups.items():
-        fields = {f.name: f for _, unread in group for f in unread}
-        stored = read(connection, kind, [row.identity for row, _ in group], fields.values())
+        fields = list({f: None for _, unread in group for f in unread})
+        stored = read(connection, kind, [row.identity for row, _ in group], fields)
         for row, unread in group:
-            if row.blind:
-                row.after = stored.get(row.identity)
-                continue
-            found = stored.get(row.identity, {})
-            kept = {name: value for name, value in (row.after or {}).items() if value is not UNREAD}
-            row.after = kept | {f.name: found[f.name] for f in unread if f.name in found}
+            found = stored.get(row.identity)
+            row.after = found if row.blind else _completed(row, set(unread), found)
+
+
+def _completed(row: Row, unread: set[Field], found: Values | None) -> Values:
+    kind, after = row.shape, row.after or ()
+    rest = found or (ABSENT,) * len(after)
+    return tuple(new if f in unread else old for f, old, new in zip(kind.fields, after, rest, strict=True))
 
 
 def _around(savepoint: SessionTransaction) -> SessionTransaction | None:

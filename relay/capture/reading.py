@@ -6,10 +6,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, select, tuple_
 from sqlalchemy.orm import Mapper
 
-from relay.capture.changes import Identity, Values, freeze
+from relay.capture.changes import Identity, Values
 from relay.capture.dialects import current
 from relay.capture.registry import Field, Shape, watched
 from relay.capture.registry import shape as shape_of
+from relay.capture.values import ABSENT
 
 BATCH = 500
 """Rows a statement: some databases take no more than 1,000 parameters."""
@@ -18,7 +19,10 @@ BATCH = 500
 def read(
     connection: Connection, shape: Shape, rows: Sequence[Identity], fields: Collection[Field]
 ) -> dict[Identity, Values]:
-    """Return the values of `fields` as the transaction sees them now, for each of `rows` that exists."""
+    """Return the values of `fields` as the transaction sees them now, for each of `rows` that exists.
+
+    The other fields of the shape are absent.
+    """
     found: dict[Identity, Values] = {}
     for start in range(0, len(rows), BATCH):
         found |= _batch(connection, shape, rows[start : start + BATCH], fields)
@@ -32,12 +36,14 @@ def _batch(
     columns = [column.label(f"k{number}") for number, column in enumerate(primary)]
     columns += [field.column.label(f"f{number}") for number, field in enumerate(fields)]
     wanted = select(*columns).select_from(shape.mapper.persist_selectable).where(within(primary, rows))
-    result = connection.execute(current(connection, wanted))
     width = len(primary)
-    return {
-        tuple(row[:width]): {f.name: freeze(f, value) for f, value in zip(fields, row[width:], strict=True)}
-        for row in result
-    }
+    result = connection.execute(current(connection, wanted))
+    return {tuple(row[:width]): _values(shape, fields, row[width:]) for row in result}
+
+
+def _values(shape: Shape, fields: Collection[Field], row: Sequence[Any]) -> Values:
+    found = {f: shape.keep(f, value) for f, value in zip(fields, row, strict=True)}
+    return tuple(found.get(f, ABSENT) for f in shape.fields)
 
 
 def kinds(connection: Connection, mapper: Mapper[Any], rows: Sequence[Identity]) -> dict[Shape, list[Identity]]:

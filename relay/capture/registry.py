@@ -1,7 +1,8 @@
 """What is watched: which models, and which of their columns leave the process, in which form."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Literal, get_args
 from weakref import WeakKeyDictionary
 
@@ -13,7 +14,10 @@ from relay.capture.dialects import coarse
 from relay.capture.errors import CaptureError
 from relay.capture.labels import Naming, mistake, naming, wish
 from relay.capture.outbox import find
-from relay.capture.values import Export, check, cut, exporter, masked, plain
+from relay.capture.values import ABSENT, ATOMS, Export, check, cut, exporter, masked, plain
+
+Take = Callable[[Mapping[str, Any]], tuple[Any, ...]]
+"""Returns some of an object's attributes, which are all there."""
 
 Choice = str | QueryableAttribute[Any]
 """A column, by its name, its attribute's name, or the attribute itself: `"email"` or `Customer.email`."""
@@ -49,6 +53,7 @@ class Field:
     """One column of a model: `name` in the event, `key` of the attribute.
 
     A `deferred` column is not read for an event unless it changed; a `volatile` one is written by the database itself.
+    A value of a `direct` one leaves in the form that its Python type has in JSON.
     """
 
     name: str
@@ -58,6 +63,7 @@ class Field:
     mask: bool
     deferred: bool
     volatile: bool
+    direct: bool
 
     def show(self, value: Any) -> Any:
         """Return a value of the column as it leaves the process."""
@@ -74,18 +80,26 @@ class Shape:
     fields: tuple[Field, ...]
     keys: tuple[str, ...]
     outbox: Table
-    pairs: tuple[tuple[str, str], ...]
-    """Name and attribute of each field, for the inner loops of a flush."""
-    shown: tuple[tuple[str, Field, bool], ...]
-    """Name of each field, the field, and whether what JSON has a form for leaves as it is."""
+    take: Take
+    """Returns the values of the fields."""
+    identify: Take
+    """Returns the values of the primary key."""
+    blank: dict[str, Any]
+    """The fields' attributes, each absent."""
+    atoms: frozenset[type]
+    """Types whose values never change."""
     namings: Mapping[str, Naming]
     """What people call the fields and their values, for those of which the model says so."""
     coarse: tuple[Field, ...]
     """Moments of which some databases keep no microseconds."""
 
+    def keep(self, f: Field, value: Any) -> Any:
+        """Return a field's value, or a copy of it where it could still change."""
+        return value if type(value) in self.atoms else f.export(value)
+
 
 _watched: WeakKeyDictionary[type, Watch] = WeakKeyDictionary()
-_shapes: WeakKeyDictionary[Mapper[Any], Shape] = WeakKeyDictionary()
+_shapes: dict[Mapper[Any], Shape] = {}
 # By the table itself, and by its name for another description of the same table.
 _tables: dict[Table | str, Mapper[Any]] = {}
 
@@ -184,11 +198,19 @@ def _shape(mapper: Mapper[Any]) -> Shape:
         fields,
         tuple(primary),
         find(metadata),
-        tuple((f.name, f.key) for f in fields),
-        tuple((f.name, f, f.export is plain and not f.mask) for f in fields),
+        _taker([f.key for f in fields]),
+        _taker(primary),
+        {f.key: ABSENT for f in fields},
+        ATOMS | {kind for f in fields if (kind := getattr(f.column.type, "enum_class", None)) is not None},
         {f.name: told for f in fields if (told := naming(f.column))},
         tuple(f for f in fields if coarse(f.column.type)),
     )
+
+
+def _taker(keys: list[str]) -> Take:
+    if len(keys) > 1:
+        return itemgetter(*keys)
+    return (lambda attributes: (attributes[keys[0]],)) if keys else lambda _: ()
 
 
 def _fields(mapper: Mapper[Any], told: Watch) -> tuple[Field, ...]:
@@ -199,11 +221,15 @@ def _fields(mapper: Mapper[Any], told: Watch) -> tuple[Field, ...]:
             continue
         # Joined tables may each have a column of this name: the attribute tells them apart.
         name = prop.key if column.name in fields else column.name
-        volatile = column.server_onupdate is not None
-        fields[name] = Field(
-            name, prop.key, column, exporter(column.type), told.masks(prop.key, column), prop.deferred, volatile
-        )
+        export, mask = exporter(column.type), told.masks(prop.key, column)
+        direct = export is plain and not mask
+        fields[name] = Field(name, prop.key, column, export, mask, prop.deferred, _volatile(column), direct)
     return tuple(fields.values())
+
+
+def _volatile(column: Column[Any]) -> bool:
+    computed = column.onupdate is not None and column.onupdate.is_clause_element
+    return computed or column.server_onupdate is not None
 
 
 def _mapper(model: type) -> Mapper[Any]:

@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import LoaderCallableStatus
 from sqlalchemy.orm.state import InstanceState
 
-from relay.capture.changes import UNREAD, Identity, Row, Values, freeze
+from relay.capture.changes import Identity, Row, Values, translated
 from relay.capture.reading import read
 from relay.capture.registry import Field, Shape, shape
-from relay.capture.values import ATOMS
+from relay.capture.values import ABSENT, UNREAD
 
 State = InstanceState[Any]
 
@@ -21,16 +21,17 @@ State = InstanceState[Any]
 class Before:
     """An object about to be flushed: `values` as the database has them, `None` for a row that is not there.
 
-    `gaps` are fields whose value the session does not know, `written` attributes that this flush writes;
-    `gone` says that it deletes the row.
+    `current` are the object's own attributes. `gaps` are fields whose value the session does not know, `unloaded`
+    those that the object does not hold; `gone` says that the flush deletes the row.
     """
 
     state: State
     shape: Shape
     connection: Connection
+    current: dict[str, Any]
     values: Values | None
-    gaps: list[Field] | None = None
-    written: frozenset[str] = frozenset()
+    gaps: tuple[Field, ...] = ()
+    unloaded: tuple[Field, ...] = ()
     gone: bool = False
 
     @property
@@ -45,62 +46,49 @@ class Before:
 
     def saved(self) -> Row:
         """Return the change of a row that was written, under the primary key it has now."""
-        current, after = self.state.dict, {}
-        for name, key in self.shape.pairs:
-            value = current.get(key, _UNSEEN)
-            after[name] = value
-            if type(value) not in ATOMS:
-                self._settle(name, value, after)
-        now = self._current
+        kind, current, key = self.shape, self.current, self.state.key
+        try:
+            now = kind.identify(current)
+        except KeyError:
+            now = self._current()
         # A row that got another primary key is another row to the table.
-        moved = self.state.key is not None and self.identity != now
-        return Row(self.shape, self.connection, now, None if moved else self.values, after)
+        before = self.values if key is None or key[1] == now else None
+        after = _taken(kind, current)
+        if kind.atoms.issuperset(map(type, after)):
+            return Row(kind, self.connection, now, before, after)
+        after = tuple([self._settled(place, value) for place, value in enumerate(after)])
+        return Row(kind, self.connection, now, before, after, UNREAD in after)
 
-    def _settle(self, name: str, value: Any, after: Values) -> None:
-        """Give a value that may change, or that is not there, its place in `after`; or none."""
-        f = next(f for f in self.shape.fields if f.name == name)
-        value = self._absent(f) if value is _UNSEEN else freeze(f, value)
-        if value is _UNSEEN:
-            del after[name]
-        else:
-            after[name] = value
-
-    @property
-    def _current(self) -> Identity:
-        """Return the primary key after the flush; an object that expired and was not written keeps its own."""
-        current, keys, identity = self.state.dict, self.shape.keys, self.identity
-        if len(keys) == 1:
-            return (current.get(keys[0], identity[0] if identity else None),)
-        return tuple(current.get(key, stored) for key, stored in zip_longest(keys, identity))
-
-    def _absent(self, f: Field) -> Any:
-        """Return the value after a flush of an attribute that the flush left unloaded."""
+    def _settled(self, place: int, value: Any) -> Any:
+        """Return a value after the flush that nothing changes any more, also where the object holds none."""
+        f = self.shape.fields[place]
+        if value is not ABSENT:
+            return self.shape.keep(f, value)
         if self.values is None:
             # An attribute that was never set is NULL, unless the database has a default for it.
             return UNREAD if f.key in self.state.expired_attributes else None
-        if f.volatile or f.key in self.written:
-            return UNREAD
-        return self.values.get(f.name, _UNSEEN)
+        # What the object held and no longer holds, the flush itself made it forget.
+        return UNREAD if f.volatile or f not in self.unloaded else self.values[place]
+
+    def _current(self) -> Identity:
+        """Return the primary key of an object that expired and was not written: its own."""
+        return tuple(self.current.get(key, stored) for key, stored in zip_longest(self.shape.keys, self.identity))
 
 
-_UNSEEN = object()
-
-
-def of_new(state: State, connection: Connection) -> Before:
+def of_new(state: State, kind: Shape, connection: Connection) -> Before:
     """Return what there is of an object before its INSERT: nothing."""
-    return Before(state, shape(state.mapper), connection, None)
+    return Before(state, kind, connection, state.dict, None)
 
 
-def of_replaced(state: State, stored: State, connection: Connection) -> Before:
+def of_replaced(state: State, kind: Shape, stored: State, connection: Connection) -> Before:
     """Return the row that a new object takes over from a deleted one: SQLAlchemy turns the two into one UPDATE."""
-    kind = shape(state.mapper)
     (before,) = of_stored([stored], connection)
-    return Before(state, kind, connection, before.values, written=frozenset(f.key for f in kind.fields))
+    return Before(state, kind, connection, state.dict, translated(before.values, before.shape, kind))
 
 
 def of_stored(states: Iterable[State], connection: Connection) -> list[Before]:
     """Return what the database has of each object; what the session does not know is read, a class at a time."""
-    found = [known(state, connection) for state in states]
+    found = [known(state, shape(state.mapper), connection) for state in states]
     incomplete: dict[Shape, list[Before]] = {}
     for before in found:
         if before.gaps:
@@ -110,33 +98,39 @@ def of_stored(states: Iterable[State], connection: Connection) -> list[Before]:
     return found
 
 
-def known(state: State, connection: Connection) -> Before:
+def known(state: State, kind: Shape, connection: Connection) -> Before:
     """Return what the session knows of an object as the database has it; `gaps` names the rest."""
-    kind = shape(state.mapper)
     current, committed = state.dict, state.committed_state
-    values: Values = {}
-    before = Before(state, kind, connection, values)
-    for name, key in kind.pairs:
-        value = committed[key] if key in committed else current.get(key, _UNSEEN)
-        if type(value) in ATOMS:
-            values[name] = value
-        else:
-            _unsure(before, values, name, value)
-    return before
+    values = _taken(kind, {**current, **committed} if committed else current)
+    if kind.atoms.issuperset(map(type, values)):
+        return Before(state, kind, connection, current, values)
+    return _partly_known(state, kind, connection, values)
 
 
-def _unsure(before: Before, values: Values, name: str, value: Any) -> None:
-    """Note a value that may change, or that the session does not know."""
-    f = next(f for f in before.shape.fields if f.name == name)
-    if value is not _UNSEEN and not isinstance(value, LoaderCallableStatus):
-        values[name] = freeze(f, value)
-    elif value is not _UNSEEN or not f.deferred:
-        before.gaps = [*(before.gaps or ()), f]
+def _taken(kind: Shape, attributes: dict[str, Any]) -> Values:
+    try:
+        return kind.take(attributes)
+    except KeyError:
+        return kind.take({**kind.blank, **attributes})
+
+
+def _partly_known(state: State, kind: Shape, connection: Connection, values: Values) -> Before:
+    """Keep what nothing changes any more, and note what the session does not know."""
+    unknown = {f for f, value in zip(kind.fields, values, strict=True) if isinstance(value, LoaderCallableStatus)}
+    unloaded = tuple(f for f, value in zip(kind.fields, values, strict=True) if value is ABSENT)
+    unknown.update(unloaded)
+    kept = [ABSENT if f in unknown else kind.keep(f, value) for f, value in zip(kind.fields, values, strict=True)]
+    gaps = tuple(f for f in kind.fields if f in unknown and not (f.deferred and f in unloaded))
+    return Before(state, kind, connection, state.dict, tuple(kept), gaps, unloaded)
 
 
 def _complete(kind: Shape, group: list[Before], connection: Connection) -> None:
-    gaps = {f.name: f for before in group for f in before.gaps or ()}
-    stored = read(connection, kind, [before.identity for before in group], gaps.values())
+    gaps = list({f: None for before in group for f in before.gaps})
+    stored = read(connection, kind, [before.identity for before in group], gaps)
     for before in group:
-        row = stored.get(before.identity, {})
-        before.values = {**(before.values or {}), **{f.name: row[f.name] for f in before.gaps or () if f.name in row}}
+        row = stored.get(before.identity)
+        if row is not None and before.values is not None:
+            before.values = tuple(
+                found if f in before.gaps else value
+                for f, value, found in zip(kind.fields, before.values, row, strict=True)
+            )

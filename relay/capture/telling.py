@@ -1,14 +1,13 @@
-"""The outbox rows that tell of changes: made of what happened, and written in one statement."""
+"""The outbox rows that tell of changes: made of what happened, and written in few statements."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
+from itertools import count, islice
 from os import urandom
 from typing import Any
-from uuid import UUID
 from weakref import WeakSet
 
 from sqlalchemy import (
@@ -20,7 +19,6 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
-    column,
     delete,
     func,
     insert,
@@ -29,21 +27,19 @@ from sqlalchemy import (
     select,
 )
 
-from relay.capture.changes import Row, net
+from relay.capture.changes import Row
 from relay.capture.errors import CaptureError
-from relay.capture.labels import columns_of
-from relay.domain.event import encode, new_id
+from relay.capture.jsontext import encoded, tell
+from relay.capture.reading import BATCH
+from relay.domain.event import new_id
 
 SUBJECT = 512
 """Characters that the outbox has for a subject."""
 
-Event = tuple[str, str, str, dict[str, Any]]
-"""Id, type, subject and data."""
+PAGE = 1000
+"""Events a statement: more cost no less each, and are all in memory at once."""
 
 _SEPARATOR = "\x1e"
-
-# Made once: what `json.dumps` makes anew for each call that has options.
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
 
 _checked: WeakSet[Engine] = WeakSet()
 
@@ -59,77 +55,76 @@ class Summary:
     data: dict[str, Any]
 
 
-class Page:
-    """What one commit adds to one outbox, all with the same source, moment and `meta`."""
+class Teller:
+    """Writes the events of one commit into one outbox, all with the same source, moment and `meta`."""
 
-    def __init__(self, source: str, meta: dict[str, Any]) -> None:
-        self.events: list[Event] = []
-        self._ids = _new_ids()
+    def __init__(self, connection: Connection, table: Table, source: str, meta: dict[str, Any]) -> None:
+        self._connection = connection
+        self._table = table
         self._source = source
-        self._meta = meta
-        self._stale: list[str] = []
+        self._meta = encoded(meta)
+        self._now = datetime.now(UTC)
+        self._ids = _new_ids()
 
-    def add_row(self, row: Row) -> None:
-        """Add the event of a row, if it changed; one that was written for it before is taken back."""
-        if row.event is not None:
-            self._stale.append(row.event)
-        change = net(row)
-        row.settled = True
-        row.event = None
-        if change is not None:
-            verb, data = change
-            row.event = self._add(f"{row.shape.table}.{verb}", row.subject, data)
-            if row.shape.namings and (columns := columns_of(row.shape.namings, data)):
-                data["meta"] = {"columns": columns, **self._meta}
+    def tell(self, rows: Sequence[Row], summaries: Sequence[Summary]) -> bool:
+        """Write the events of the rows that changed and of statements, and say whether there are any.
 
-    def add_summary(self, summary: Summary) -> None:
-        """Add the event of a statement."""
-        self._add(f"{summary.table}.{summary.verb}", summary.table, summary.data)
+        One that was written for a row before is taken back. Raises `CaptureError` where the outbox is missing.
+        """
+        pages = [self._tell_page(rows[start : start + PAGE]) for start in range(0, len(rows), PAGE)]
+        return self._sum_up(summaries) or any(pages)
 
-    def write(self, connection: Connection, table: Table) -> None:
-        """Write it. Raises `CaptureError` where the outbox is missing."""
-        if self._stale:
-            connection.execute(delete(table).where(table.c.id.in_(self._stale)))
-        if self.events:
-            _check(connection, table)
-            _write(connection, table, self._source, self.events)
+    def _sum_up(self, summaries: Sequence[Summary]) -> bool:
+        rest = f',"meta":{self._meta}}}'
+        types = [f"{one.table}.{one.verb}" for one in summaries]
+        data = [encoded(one.data)[:-1] + rest for one in summaries]
+        return bool(self._write(types, [one.table for one in summaries], data))
 
-    def _add(self, kind: str, subject: str, data: dict[str, Any]) -> str:
-        data["meta"] = self._meta
-        number = next(self._ids)
-        self.events.append((number, kind, _short(subject), data))
-        return number
+    def _tell_page(self, rows: Sequence[Row]) -> bool:
+        changed, types, data = tell(rows, self._meta)
+        self._take_back([row.event for row in rows if row.event is not None])
+        ids = self._write(types, [row.subject for row in changed], data)
+        for row in rows:
+            row.event = None
+            row.settled = True
+        for row, number in zip(changed, ids, strict=True):
+            row.event = number
+        return bool(changed)
 
+    def _take_back(self, stale: Sequence[str]) -> None:
+        for start in range(0, len(stale), BATCH):
+            written = self._table.c.id.in_(stale[start : start + BATCH])
+            self._connection.execute(delete(self._table).where(written))
 
-def _write(connection: Connection, table: Table, source: str, events: list[Event]) -> None:
-    now = datetime.now(UTC)
-    ids, kinds, subjects, data = zip(*events, strict=True)
-    mark, encoded = _encoded(data, ids[0])
-    if connection.dialect.name == "postgresql" and len(events) > 1:
-        batch = {"ids": ids, "kinds": kinds, "subjects": subjects}
-        joined = {name: _SEPARATOR.join(column) for name, column in batch.items()}
+    def _write(self, types: Sequence[str], subjects: Sequence[str], data: Sequence[str]) -> list[str]:
+        """Write events, given by columns, and return the ids that they got."""
+        ids = list(islice(self._ids, len(types)))
+        if not ids:
+            return ids
+        _check(self._connection, self._table)
+        common = {"source": self._source, "occurred_at": self._now}
+        columns = (ids, types, [text if len(text) <= SUBJECT else _short(text) for text in subjects], _storable(data))
         # A table's name, and so a subject, may hold anything.
-        if all(text.count(_SEPARATOR) == len(events) - 1 for text in joined.values()):
-            rest = {"data": encoded, "mark": mark, "told_by": source, "now": now}
-            connection.execute(_insert_batch(table), joined | rest)
-            return
-    texts = encoded.split(mark)
-    names = ("id", "type", "subject", "data")
-    rows = [dict(zip(names, row, strict=True)) for row in zip(ids, kinds, subjects, texts, strict=True)]
-    connection.execute(_insert(table), [{**row, "source": source, "occurred_at": now} for row in rows])
+        plain = not any(_SEPARATOR in text for text in {*types, *columns[2]})
+        if len(ids) > 1 and plain and self._connection.dialect.name == "postgresql":
+            batch = dict(zip(_COLUMNS, map(_SEPARATOR.join, columns), strict=True))
+            self._connection.execute(_insert_batch(self._table), batch | common)
+        else:
+            rows = [dict(zip(_COLUMNS, row, strict=True)) | common for row in zip(*columns, strict=True)]
+            self._connection.execute(_insert(self._table), rows)
+        return ids
 
 
-def _encoded(data: Sequence[dict[str, Any]], unique: str) -> tuple[str, str]:
-    """Return what stands between two of `data`, and all of them as JSON: one call costs less than one for each."""
-    listed = [part for each in data for part in (unique, each)]
-    text = _ENCODER.encode(listed)
+_COLUMNS = ("id", "type", "subject", "data")
+
+
+def _storable(data: Sequence[str]) -> Sequence[str]:
+    """Return JSON that UTF-8 can write: it has no lone surrogates, JSON's escapes do."""
     try:
-        text.encode()
+        "".join(data).encode()
     except UnicodeEncodeError:
-        # UTF-8 has no lone surrogates; JSON's escapes do.
-        text = encode(listed).decode()
-    mark = f',"{unique}",'
-    return mark, text[len(mark) : -1]
+        return [text.encode(errors="backslashreplace").decode() for text in data]
+    return data
 
 
 @cache
@@ -139,23 +134,10 @@ def _insert_batch(table: Table) -> Insert:
     For many rows that is the cheapest there is: drivers escape each element of an array, the server parses JSON.
     """
     separator: ColumnElement[str] = literal_column(f"E'\\x{ord(_SEPARATOR):02x}'")
-    given = [_split(name, separator) for name in ("ids", "kinds", "subjects")]
-    given.append(_split("data", bindparam("mark", type_=Text)))
-    columns = [column(name, Text) for name in ("id", "type", "subject", "data")]
-    rows = func.unnest(*given).table_valued(*columns).render_derived("batch")
-    values = select(
-        cast(rows.c.id, table.c.id.type),
-        bindparam("told_by", type_=table.c.source.type),
-        rows.c.type,
-        rows.c.subject,
-        rows.c.data,
-        bindparam("now", type_=table.c.occurred_at.type),
-    )
-    return insert(table).from_select(["id", "source", "type", "subject", "data", "occurred_at"], values)
-
-
-def _split(name: str, separator: ColumnElement[str]) -> ColumnElement[Any]:
-    return func.string_to_array(bindparam(name, type_=Text), separator)
+    split = {name: func.unnest(func.string_to_array(bindparam(name, type_=Text), separator)) for name in _COLUMNS}
+    common = [bindparam(name, type_=table.c[name].type) for name in ("source", "occurred_at")]
+    values = select(cast(split.pop("id"), table.c.id.type), *split.values(), *common)
+    return insert(table).from_select([*_COLUMNS, "source", "occurred_at"], values)
 
 
 @cache
@@ -177,13 +159,10 @@ def _check(connection: Connection, table: Table) -> None:
 
 def _new_ids() -> Iterator[str]:
     """Yield ids that sort in the order in which they are given: the first is new, the others count on from it."""
+    text = new_id()
     # One bit of the noise stays free, so that counting never runs over it.
-    number = UUID(new_id()).int & ~(1 << 61)
-    step = (1 << 32) | int.from_bytes(urandom(4), "big")
-    while True:
-        text = f"{number:032x}"
-        yield f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-        number += step
+    first, step = int(text[24:], 16) >> 1, int.from_bytes(urandom(2), "big") + 1
+    return map(f"{text[:24]}%012x".__mod__, count(first, step))
 
 
 def _short(subject: str) -> str:

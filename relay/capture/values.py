@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from enum import Enum
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Column, Numeric, PickleType
@@ -29,6 +29,20 @@ LIMIT = 65_536
 
 ATOMS = frozenset({type(None), bool, int, float, str, bytes, Decimal, datetime, date, time, timedelta, UUID})
 """Types whose values never change, so that a snapshot may keep the value itself."""
+
+
+class Missing(Enum):
+    """Stands for a value that is not there."""
+
+    ABSENT = 0
+    UNREAD = 1
+
+
+ABSENT: Final = Missing.ABSENT
+"""The session does not know it, and nobody asks: a deferred column."""
+
+UNREAD: Final = Missing.UNREAD
+"""Only the database knows it, until it is read there."""
 
 # No number that a database holds has more places than this.
 _ROOMY = Context(prec=20_000, rounding=ROUND_HALF_UP)

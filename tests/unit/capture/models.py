@@ -107,6 +107,7 @@ class Stamped(Base):
     shouted: Mapped[str] = mapped_column(Computed("upper(name)"))
     version: Mapped[int] = mapped_column()
     touched: Mapped[str | None] = mapped_column(onupdate=lambda: "touched")
+    renamed: Mapped[str | None] = mapped_column(onupdate=func.lower("RENAMED"))
     trigger: Mapped[str | None] = mapped_column(server_onupdate=FetchedValue())
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012  a mapper's arguments are a plain dict
 

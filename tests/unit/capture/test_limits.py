@@ -99,6 +99,19 @@ def test_a_value_that_is_no_json_stops_the_commit(engine: Engine, before_flush: 
     assert (count(engine, Signal), count(engine, OUTBOX)) == (1, 1)
 
 
+def test_a_commit_that_failed_fails_again(engine: Engine):
+    """A commit that could not write its events never succeeds without them, however often it is tried."""
+    OUTBOX.drop(engine)
+    sessions = sessionmaker(engine)
+    capture.install(sessions, source="shop")
+    with sessions() as session:
+        session.add_all([Signal(id=1), Signal(id=2)])
+        for _ in range(2):
+            with pytest.raises(capture.CaptureError, match="relay_outbox"):
+                session.commit()
+    assert count(engine, Signal) == 0
+
+
 def test_long_keys_still_name_one_row(engine: Engine):
     """A subject fits its column however long the key is, and two keys never share one."""
     sessions = sessionmaker(engine)

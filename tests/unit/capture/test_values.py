@@ -1,6 +1,7 @@
 """How values look in an event, whatever mapping they come from."""
 
 import enum
+import json
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from ipaddress import ip_address
@@ -8,8 +9,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import ARRAY, Enum, Float, Integer, Numeric, String
+from sqlalchemy import ARRAY, Enum, Float, Integer, Numeric, String, create_engine, select
 from sqlalchemy.dialects.postgresql import Range
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 
 from relay import capture
 from relay.capture.values import LIMIT, exporter, plain
@@ -178,6 +180,7 @@ def test_what_the_database_fills_in(shop: Shop):
             "shouted": "A",
             "version": 1,
             "touched": None,
+            "renamed": None,
             "trigger": None,
         }
         row.name = "b"
@@ -185,8 +188,25 @@ def test_what_the_database_fills_in(shop: Shop):
         session.commit()
     (told,) = shop.told()
     assert told.before["shouted"] == "A"
-    assert told.after == told.before | {"name": "b", "shouted": "B", "edits": 1, "version": 2, "touched": "touched"}
-    assert told.changed == ["name", "edits", "shouted", "version", "touched"]
+    filled_in = {"shouted": "B", "version": 2, "touched": "touched", "renamed": "renamed"}
+    assert told.after == told.before | {"name": "b", "edits": 1} | filled_in
+    assert told.changed == ["name", "edits", "shouted", "version", "touched", "renamed"]
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_what_the_database_fills_in_on_update(shop: Shop, loaded: bool):
+    """A value that the UPDATE itself computes is told, whether the session knew the one before or not."""
+    with shop.session() as session:
+        row = Stamped(id=1, name="a")
+        session.add(row)
+        session.commit()
+        shop.told()
+        if loaded:
+            session.refresh(row)
+        row.name = "b"
+        session.commit()
+    (told,) = shop.told()
+    assert (told.before["renamed"], told.after["renamed"]) == (None, "renamed")
 
 
 def test_defaults_without_returning(shop: Shop):
@@ -281,3 +301,67 @@ def test_long_text_is_cut(shop: Shop):
     (told,) = shop.told()
     assert told.changed == ["body"]
     assert told.after["body"] == "x" * LIMIT + f"… (cut, {LIMIT + 1} characters)"
+
+
+def test_no_columns_at_all(tmp_path: Any):
+    """A model may be watched for its keys alone: events then say which row, and nothing of what is in it."""
+
+    class Base(DeclarativeBase):
+        pass
+
+    class Secret(Base):
+        __tablename__ = "secrets"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        text: Mapped[str]
+
+    table = capture.outbox(Base.metadata)
+    engine = create_engine(f"sqlite:///{tmp_path}/secrets.db")
+    Base.metadata.create_all(engine)
+    sessions = sessionmaker(engine)
+    capture.watch(Secret, only=())
+    capture.install(sessions, source="shop")
+    with sessions() as session:
+        session.add_all([Secret(id=1, text="a"), Secret(id=2, text="b")])
+        session.commit()
+        session.get_one(Secret, 1).text = "c"
+        session.delete(session.get_one(Secret, 2))
+        session.commit()
+        told = [(row.subject, json.loads(row.data)) for row in session.execute(select(table).order_by(table.c.seq))]
+    engine.dispose()
+    nothing = {"changed": [], "meta": {}}
+    assert told == [
+        ("secrets/1", {"before": None, "after": {}} | nothing),
+        ("secrets/2", {"before": None, "after": {}} | nothing),
+        ("secrets/2", {"before": {}, "after": None} | nothing),
+    ]
+
+
+def test_text_that_json_alone_can_hold(shop: Shop):
+    """Text with quotes, control characters and lone surrogates arrives as it was, one row or several at once."""
+    texts = ['"\\ \x1e %s %%', "ü\u2028"]
+    with shop.session() as session, capture.annotate(session, half="\ud800"):
+        session.add_all([Document(id=UUID(int=number), raw=[text]) for number, text in enumerate(texts)])
+        session.commit()
+        told = shop.told()
+        session.get_one(Document, UUID(int=0)).raw = "\t"
+        session.commit()
+    told += shop.told()
+    assert [each.after["raw"] for each in told] == [[texts[0]], [texts[1]], "\t"]
+    assert [each.data["meta"] for each in told] == [{"half": "\ud800"}] * 3
+
+
+def test_values_that_are_equal_are_no_change(shop: Shop):
+    """A value that is another object, or of another type, and means the same in the database is no change."""
+    with shop.session() as session:
+        session.add(Document(id=DOCUMENT, price=Decimal("1.50"), raw={"a": 1, "b": 2}, tags=None, body=None))
+        session.commit()
+        shop.told()
+        document = session.get_one(Document, DOCUMENT)
+        document.price, document.raw = Decimal("1.5"), {"b": 2, "a": True}
+        session.commit()
+        assert shop.told() == []
+        document.price, document.raw = Decimal("1.5"), {"a": 1}
+        session.commit()
+    (told,) = shop.told()
+    assert told.changed == ["raw"]
+    assert (told.before["price"], told.after["price"]) == ("1.50", "1.50")
