@@ -3,12 +3,20 @@
 def test_paying(session, captured_events):
     pay(session, order)
     assert [event.type for event in captured_events(session)] == ["orders.updated"]
+
+
+def test_telling(session, captured_messages):
+    pay(session, order)
+    (message,) = captured_messages(session, "relay.toml")
+    assert (message.target, message.text) == ("ops-room", "Order *42* is paid: 9.90")
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,6 +80,25 @@ def _opened(place: Place) -> AbstractContextManager[Connection]:
             return nullcontext(place.connection())
         case _:
             return nullcontext(place)
+
+
+def captured_messages_of(
+    told: Place | Iterable[CapturedEvent], configuration: Path | str, env: Mapping[str, str] | None = None
+) -> list[Any]:
+    """Return what `told` becomes under a relay.toml: events, or those that `captured` takes out of a place.
+
+    See `relay.testing.messages`.
+    """
+    events = captured(told) if isinstance(told, Engine | Connection | Session) else told
+    # The relay itself is above capture: only who asks for messages has it imported.
+    made: list[Any] = import_module("relay.testing").messages(events, configuration, env)
+    return made
+
+
+@pytest.fixture
+def captured_messages() -> Callable[..., list[Any]]:
+    """Return what tells the messages of the events since the last call: `captured_messages(session, "relay.toml")`."""
+    return captured_messages_of
 
 
 @pytest.fixture
