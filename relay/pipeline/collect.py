@@ -67,7 +67,8 @@ class Collect:
             return self._leave(outbox, "outbox.unreadable", error)
         if not seqs:
             return 0
-        self._events.add(events)
+        # A crash that loses what was added to its own database brings the rows back too.
+        self._events.add(events, hurried=outbox is self._own)
         try:
             outbox.forget(seqs)
         except StoreUnavailable as error:

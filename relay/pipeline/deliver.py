@@ -139,16 +139,16 @@ class _Drain:
         return not len(self._underway) and not self._verdicts
 
     def _refill(self) -> None:
-        """Claim when it is worth it: with many places free, or with empty hands, which shows whether all is done."""
+        """Claim when it is worth it: with many places free, or with empty hands and not knowing that all is done."""
         now, idle = time.monotonic(), self._idle()
         worth = not self._underway.startable and self._underway.free >= CLAIM_AT
         if not idle and (now < self._claim_after or not worth):
             return
-        if not self._closing():
-            self._dry = not self._claim(now) and idle
+        if not self._closing() and not (idle and self._dry):
+            self._dry = self._claim(now) and idle
 
-    def _claim(self, now: float) -> int:
-        """Claim what fits, start it, and return how many that were."""
+    def _claim(self, now: float) -> bool:
+        """Claim what fits and start it; return whether that was all that is due for targets with a place free."""
         live = self._parts.following.current()
         try:
             lanes = [lane for lane in map(self._lane, live.targets.values()) if lane is not None]
@@ -158,16 +158,18 @@ class _Drain:
         except StoreUnavailable as error:
             _log.warning("deliveries.unclaimable", error=error.message)
             self._claim_after = now + DATABASE_AWAY
-            return 0
+            return True
         of = Counter(one.target for one in claimed)
         self._turn = turn + len(of)
-        if len(claimed) >= CLAIM_FULL or any(of[lane.target] == lane.quota for lane in lanes):
+        more = len(claimed) >= CLAIM_FULL or any(of[lane.target] == lane.quota for lane in lanes)
+        if more:
             # There is more than this drain takes at once: whoever is free may help.
             self._parts.nudge.deliver()
         else:
             self._claim_after = now + LOOK_AGAIN
         self._admit(claimed, live)
-        return len(claimed)
+        # Behind the first of a subject, or of a bounded target, others may be due once it is done.
+        return not more and not any(of[lane.target] and (lane.ordered or lane.most is not None) for lane in lanes)
 
     def _lane(self, target: LiveTarget) -> Lane | None:
         """Return how much to claim for a target; of one whose circuit is open, a probe when it is time."""

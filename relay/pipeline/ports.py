@@ -19,8 +19,8 @@ from relay.domain.target import Former
 class EventStore(Protocol):
     """Where events are kept."""
 
-    def add(self, batch: Sequence[Event]) -> list[str]:
-        """Store events and return the id each is known by, in their order."""
+    def add(self, batch: Sequence[Event], *, hurried: bool = False) -> list[str]:
+        """Store events and return the id each is known by, in their order; `hurried`, it can be done again."""
 
     def route(self, limit: int, decide: Callable[[Sequence[Event]], Iterable[Delivery]]) -> tuple[int, int]:
         """Route waiting events; return how many, and how many deliveries came of it."""

@@ -53,7 +53,7 @@ def claim(
     """
     # A count that all workers share holds for as long as the transaction in which it was taken.
     bounded = any(lane.most is not None for lane in lanes)
-    with database.writing() if bounded else database.writing_once() as connection:
+    with database.writing() if bounded else database.single() as connection:
         lanes = _within_bounds(connection, lanes) if bounded else lanes
         if not lanes:
             return []

@@ -6,7 +6,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    String,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+    true,
+)
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -68,17 +80,7 @@ class Database:
         """
         with self._available(), self.engine.begin() as connection:
             if hurried and self.is_postgresql:
-                connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
-            yield connection
-
-    @contextmanager
-    def writing_once(self) -> Iterator[Connection]:
-        """Open a connection for one statement that writes. Raises `StoreUnavailable`.
-
-        On PostgreSQL the statement is its own transaction: two round trips less, and what it claims is locked no longer
-        than it takes.
-        """
-        with self._available(), self._alone.connect() if self.is_postgresql else self.engine.begin() as connection:
+                connection.execute(_HURRY)
             yield connection
 
     @contextmanager
@@ -115,6 +117,14 @@ class Database:
     def dispose(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def hurry() -> ColumnElement[str]:
+    """Return what makes the transaction it is asked in a hurried one, on PostgreSQL; its value is `off`."""
+    return func.set_config("synchronous_commit", "off", true(), type_=String)
+
+
+_HURRY = select(hurry())
 
 
 @contextmanager

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, literal, or_, select, update
+from sqlalchemy import Connection, Integer, and_, bindparam, func, literal, or_, select, update
 
 from relay.domain.delivery import Delivery
 from relay.domain.event import Event
 from relay.store.batch import any_of, insert_of, insert_rows, rows_as_table
-from relay.store.database import Database, Deadlock
+from relay.store.database import Database, Deadlock, hurry
 from relay.store.tables import deliveries, events
 
 _COLUMNS = (
@@ -50,6 +50,10 @@ _FOLDING_COLUMNS = (
 # but the same in every relay that shares the database.
 _ROUTING_LOCK = 7_345_218_001
 
+# Undone by a crash, it is done again: what of it was sent already was under way, or is recorded after it.
+_ALONE_AND_HURRIED = select(hurry(), func.pg_advisory_xact_lock(literal(_ROUTING_LOCK)))
+_WAITING = select(*EVENT_COLUMNS).where(~events.c.routed).order_by(events.c.seq).limit(bindparam("most", type_=Integer))
+
 _DEADLOCKS = 5
 
 
@@ -59,24 +63,24 @@ class Events:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, batch: Sequence[Event]) -> list[str]:
+    def add(self, batch: Sequence[Event], *, hurried: bool = False) -> list[str]:
         """Store events in one transaction and return the id each is known by, in their order.
 
         An event whose source already sent its `dedupe` id, or whose own id is known, is not stored again: the id of
-        the first is returned in its place.
+        the first is returned in its place. `hurried` does not wait for the disk: whoever asks for it can do it again.
         """
         if not batch:
             return []
         for _ in range(_DEADLOCKS):
             try:
-                return self._add(batch)
+                return self._add(batch, hurried=hurried)
             except Deadlock:
                 # Another batch holds the same repeats in another order; once it is through they are known.
                 continue
-        return self._add(batch)
+        return self._add(batch, hurried=hurried)
 
-    def _add(self, batch: Sequence[Event]) -> list[str]:
-        with self._database.single() as connection:
+    def _add(self, batch: Sequence[Event], *, hurried: bool) -> list[str]:
+        with self._database.writing(hurried=True) if hurried else self._database.single() as connection:
             if self._insert(connection, batch) == len(batch):
                 return [event.id for event in batch]
             return self._known(connection, batch)
@@ -106,12 +110,10 @@ class Events:
 
         `decide` names their deliveries. All of it is one transaction, and one router works at a time.
         """
-        # Undone by a crash, it is done again: what of it was sent already was under way, or is recorded after it.
-        with self._database.writing(hurried=True) as connection:
+        with self._database.writing() as connection:
             if self._database.is_postgresql:
-                connection.execute(select(func.pg_advisory_xact_lock(literal(_ROUTING_LOCK))))
-            waiting = select(*EVENT_COLUMNS).where(~events.c.routed).order_by(events.c.seq).limit(limit)
-            batch = [to_event(row) for row in connection.execute(waiting)]
+                connection.execute(_ALONE_AND_HURRIED)
+            batch = [to_event(row) for row in connection.execute(_WAITING, {"most": limit})]
             if not batch:
                 return 0, 0
             made = list(decide(batch))

@@ -27,7 +27,7 @@ def record(database: Database, verdicts: Sequence[Verdict]) -> int:
     """
     leaders = [verdict.claimed.id for verdict in verdicts if verdict.claimed.riders]
     alone = database.is_postgresql and not leaders
-    with database.writing_once() if alone else database.writing() as connection:
+    with database.single() if alone else database.writing() as connection:
         taken = _store(connection, verdicts)
         if leaders:
             settle(connection, leaders)
