@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from relay.domain.text import break_before, clean, units
+from relay.domain.text import clean, first_units, units
 
 _NOTE_ROOM = len("\n```**__~~||*_`\n… 1,000,000,000 more characters")
 _LONGEST_LINK = 2048
@@ -60,10 +60,8 @@ class Markup:
         """Return text in at most `limit` UTF-16 units; marks that are open at the cut are closed."""
         if units(text) <= limit:
             return text
-        head = text[: limit - _NOTE_ROOM]
-        while (over := units(head) - (limit - _NOTE_ROOM)) > 0:
-            head = head[: -((over + 1) // 2)]
-        head = text[: self._before_whole(text, break_before(text, len(head)))].rstrip()
+        end = len(first_units(text, limit - _NOTE_ROOM))
+        head = text[: self._before_whole(text, end)].rstrip()
         return f"{head}{self._closing(head)}\n… {len(text) - len(head):,} more characters"
 
     def _before_whole(self, text: str, end: int) -> int:

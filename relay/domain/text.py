@@ -53,6 +53,14 @@ def units(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
+def first_units(text: str, limit: int) -> str:
+    """Return as much of text as takes `limit` UTF-16 units at most, and parts no character."""
+    head = text[: max(limit, 0)]
+    while (over := units(head) - limit) > 0 and head:
+        head = head[: -((over + 1) // 2)]
+    return text[: break_before(text, len(head))]
+
+
 def break_before(text: str, end: int) -> int:
     """Return the last place up to `end` that parts no character from its accents, joiners and modifiers."""
     place = end

@@ -9,7 +9,7 @@ made of it, if one did), the request it `sends` (`json` or `body`; `absent` name
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -42,7 +42,7 @@ class Case:
 
     kind: str
     name: str
-    spec: Mapping[str, Any]
+    spec: Mapping[str, Any] = field(repr=False)
 
     @property
     def target(self) -> Target:

@@ -7,7 +7,10 @@ from typing import Any
 import orjson
 
 from tests.support import chat_schema
-from tests.support.chats import slack
+from tests.support.chats import discord, mattermost, pagerduty, slack, teams, telegram
+
+MARKDOWN = "**Order** [open](https://shop.example.com) "
+HTML = '<b>Order</b> <a href="https://shop.example.com">open</a> '
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,7 @@ class Chat:
 
     `check` fails for a message that the service does not take, or in which a value is more than plain words, and
     returns every text that people see. `inert` fails unless a text has no markup at all. `head` is a piece of a
-    template, in the kind's own markup. `secret` says that the kind has an address, which is one.
+    template, in the kind's own markup; `text` returns what a template became in a message.
     """
 
     kind: str
@@ -36,6 +39,11 @@ CHATS = {
     chat.kind: chat
     for chat in (
         Chat("slack", {"url": slack.URL}, slack.check, slack.inert, "*Order* <https://shop.example.com|open> "),
+        Chat("discord", {"url": discord.URL}, discord.check, discord.inert, MARKDOWN, lambda body: body["content"]),
+        Chat("mattermost", {"url": mattermost.URL}, mattermost.check, mattermost.inert, MARKDOWN),
+        Chat("teams", {"url": teams.URL}, teams.check, teams.inert, MARKDOWN, teams.text),
+        Chat("telegram", telegram.OPTIONS, telegram.check, telegram.inert, HTML),
+        Chat("pagerduty", pagerduty.OPTIONS, pagerduty.check, pagerduty.inert, "Order ", pagerduty.text),
     )
 }
 

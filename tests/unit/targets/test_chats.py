@@ -107,7 +107,7 @@ def test_hostile_values_in_a_template_stay_harmless(chat: Chat, data: Any) -> No
     body, seen = sent(chat, given_event, text=message.text)
     text = chat.text(body)
     assert text.startswith(chat.head.strip())
-    chat.inert(text.removeprefix(chat.head + "is "))
+    chat.inert(text.removeprefix(chat.head))
     assert_plain(seen)
 
 
@@ -138,7 +138,7 @@ def test_a_long_text_is_cut_and_says_so(chat: Chat, filler: str) -> None:
     """A text over the limit keeps its beginning and says how many characters are missing."""
     body, _ = sent(chat, event({}), text=filler * 20_000)
     text = chat.text(body)
-    assert text.endswith(" more characters")
+    assert text.rstrip(")").endswith(" more characters")
     assert text.startswith(filler.strip()[:1])
 
 
