@@ -70,6 +70,12 @@ def event_card(event: Event) -> Card:
     )
 
 
+def data_rows(data: Any) -> tuple[Row, ...]:
+    """Return what changed in a row, or the values of one that is new or gone; the fields of other data."""
+    change = Change.of(data)
+    return field_rows(data) if change is None else _columns(change)
+
+
 def field_rows(data: Any) -> tuple[Row, ...]:
     """Return a row for each member of a JSON object, those of one value before lists and objects."""
     if not isinstance(data, Mapping):

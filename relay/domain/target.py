@@ -11,6 +11,7 @@ from relay.domain.durations import Duration, Rate
 from relay.domain.event import Event
 from relay.domain.names import Name
 from relay.domain.retry import FIELD_DEFAULT, Schedule
+from relay.domain.style import PLAIN, Style
 
 if TYPE_CHECKING:
     import requests
@@ -136,7 +137,10 @@ class Target(Protocol):
     kind: ClassVar[str]
     Options: ClassVar[type[TargetOptions]]
     words: ClassVar[bool]
-    """Whether people read it: else a message has neither text nor thread, and no template is rendered."""
+    """Whether people read it: else a message has neither text nor thread, and no template is rendered.
+
+    Such a kind may have a `style` too: how it writes links, code and mentions, and whether it takes whole cards.
+    """
 
     def __init__(self, options: Any) -> None: ...
 
@@ -153,3 +157,9 @@ class Target(Protocol):
 
     def judge(self, response: "requests.Response", now: datetime) -> Outcome:
         """Return what the response means. Never raises: a nonsense reply is an outcome too."""
+
+
+def style_of(target: Target) -> Style:
+    """Return how the target's kind writes what templates mark: plain words, unless it says otherwise."""
+    style = getattr(target, "style", PLAIN)
+    return style if isinstance(style, Style) else PLAIN

@@ -9,7 +9,8 @@ from urllib.parse import quote
 from relay.domain.card import Card, default_thread, event_card, web_link
 from relay.domain.event import Event
 from relay.domain.route import Route
-from relay.domain.target import Message, Target
+from relay.domain.style import PLAIN, Style
+from relay.domain.target import Message, Target, style_of
 from relay.domain.templates import Escape, Template, TemplateFailed
 from relay.pipeline.conditions import Condition, Facts
 
@@ -47,9 +48,9 @@ class CompiledRoute:
         why_not = self._when.why_not(facts) if self._when else None
         return None if why_not is None else f"when: {why_not}"
 
-    def text(self, event: Event, escape: Escape) -> str | None:
+    def text(self, event: Event, escape: Escape, style: Style = PLAIN) -> str | None:
         """Return the route's words for the event, `None` where it has none. Raises `TemplateFailed`."""
-        return self._fill("text", event, escape)
+        return self._fill("text", event, escape, style)
 
     def thread(self, event: Event) -> str | None:
         """Return the thread the route puts the event in, `None` where it names none. Raises `TemplateFailed`."""
@@ -75,9 +76,9 @@ class CompiledRoute:
             return template.render(event, str).strip()
         return f"{event.type} {json.dumps(event.data, sort_keys=True)}"
 
-    def _fill(self, key: str, event: Event, escape: Escape) -> str | None:
+    def _fill(self, key: str, event: Event, escape: Escape, style: Style = PLAIN) -> str | None:
         template = self._templates.get(key)
-        return template.render(event, escape) if template else None
+        return template.render(event, escape, style) if template else None
 
 
 def _in_address(value: str) -> str:
@@ -135,7 +136,7 @@ def compose(
 
     text = thread = None
     if route is not None:
-        text = tried("text", lambda: route.text(event, target.escape))
+        text = tried("text", lambda: route.text(event, target.escape, style_of(target)))
         thread = tried("thread", lambda: route.thread(event))
         if link := tried("link", lambda: route.link(event)):
             told = replace(told or event_card(event), link=link)

@@ -12,6 +12,7 @@ from relay.domain.durations import Rate
 from relay.domain.judgement import judge_status
 from relay.domain.layout import COLOURS, Room, in_words, label, links, notes, paragraph, roomiest, value
 from relay.domain.markup import ANGLES, look_alike, no_brackets
+from relay.domain.style import Style, in_angles, in_backticks
 from relay.domain.target import Message, Outcome, TargetOptions
 from relay.domain.text import clean, fitted_line
 
@@ -36,6 +37,8 @@ QUIET = {"link_names": False, "parse": "none", "unfurl_links": False, "unfurl_me
 """Slack looks for no names in a text of its own accord, and fetches no previews of what it links to."""
 
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_EVERYBODY = ("here", "channel", "everyone")
+_MENTIONS = {"S": "!subteam^", "C": "#"}
 _QUOTE = re.compile(r"^([ \t]*)>", re.MULTILINE)
 _ERROR = re.compile(rb"[a-z][a-z_]{1,60}")
 
@@ -46,6 +49,13 @@ class SlackOptions(WebhookOptions):
     """Fields of a `slack` target: `url` is the webhook's, `https://hooks.slack.com/services/...`."""
 
     rate: Rate | None = PER_SECOND
+
+
+def _mention(name: str) -> str:
+    """Return the mention of everybody, a user, a group of users or a channel, by their id."""
+    if name in _EVERYBODY:
+        return f"<!{name}>"
+    return f"<{_MENTIONS.get(name[:1], '@')}{name}>"
 
 
 class SlackTarget(WebhookTarget):
@@ -63,6 +73,13 @@ class SlackTarget(WebhookTarget):
 
     kind: ClassVar[str] = "slack"
     Options: ClassVar[type[TargetOptions]] = SlackOptions
+
+    style: ClassVar[Style] = Style(
+        lambda words, url: in_angles(words, url.translate(_ENTITIES)),
+        lambda words: f"*{words}*",
+        lambda text: in_backticks(text).translate(_ENTITIES),
+        _mention,
+    )
 
     @staticmethod
     def escape(value: str) -> str:

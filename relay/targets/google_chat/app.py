@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 from relay.domain.durations import Rate
 from relay.domain.errand import Errand
 from relay.domain.retry import PATIENT, Schedule
+from relay.domain.style import Style
 from relay.domain.target import Delivered, Message, Outcome, TargetOptions, WordsOptions
 from relay.domain.url import HttpUrl
 from relay.targets.google_chat import text
@@ -56,6 +57,7 @@ class GoogleChatAppTarget:
     kind: ClassVar[str] = "google_chat_app"
     Options: ClassVar[type[TargetOptions]] = GoogleChatAppOptions
     words: ClassVar[bool] = True
+    style: ClassVar[Style] = text.STYLE
 
     def __init__(self, options: GoogleChatAppOptions) -> None:
         self._messages = f"{options.api_url.get_secret_value().rstrip('/')}/v1/{options.space}/messages"

@@ -7,12 +7,22 @@ that looks like it. Cards read a subset of HTML, which has one.
 from html import escape as escape_html
 
 from relay.domain.markup import look_alike, no_brackets
+from relay.domain.style import Style, in_angles, in_backticks
 from relay.domain.text import one_line, shorten
 
 
 def escape(text: str) -> str:
     """Return a value that neither mentions, links nor formats, wherever it stands in a message's text."""
     return no_brackets(look_alike(text))
+
+
+def mention(name: str) -> str:
+    """Return the mention of a user by their id, or of `all`."""
+    return f"<users/{name.removeprefix('users/')}>"
+
+
+STYLE = Style(in_angles, lambda words: f"*{words}*", in_backticks, mention)
+"""How Chat's own markup is written in a message's text."""
 
 
 def line(text: str, limit: int) -> str:

@@ -12,6 +12,7 @@ from pydantic import Field
 from relay.domain.durations import Rate
 from relay.domain.replies import keys_in
 from relay.domain.retry import PATIENT, Schedule
+from relay.domain.style import Style
 from relay.domain.target import Message, Outcome, TargetOptions, WordsOptions
 from relay.domain.text import clean
 from relay.domain.url import HttpUrl, fingerprint
@@ -51,6 +52,7 @@ class GoogleChatTarget:
     kind: ClassVar[str] = "google_chat"
     Options: ClassVar[type[TargetOptions]] = GoogleChatOptions
     words: ClassVar[bool] = True
+    style: ClassVar[Style] = text.STYLE
 
     def __init__(self, options: GoogleChatOptions) -> None:
         self._url = options.url.get_secret_value()

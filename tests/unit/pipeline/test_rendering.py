@@ -3,6 +3,7 @@
 import json
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -190,8 +191,9 @@ TOLD = [kind for kind in discover().targets.values() if kind.words]
 @pytest.mark.parametrize("kind", TOLD, ids=lambda kind: kind.kind)
 def test_a_message_falls_back_to_the_card(kind: Any) -> None:
     """A template that fails costs the words: the message goes out without them, with a notice."""
-    options = {"name": "here", "kind": kind.kind, "url": "https://relay.example.com/v1/spaces/A/messages"}
-    target = kind(kind.Options.model_validate(options))
+    fixture = min((Path(__file__).parents[2] / "fixtures" / "targets" / kind.kind).glob("*.json"))
+    options = json.loads(fixture.read_text(encoding="utf-8"))["options"]
+    target = kind(kind.Options.model_validate({"name": "here", "kind": kind.kind, **options}))
     broken = route(text="{{ data.after.id / 0 }}", thread="{{ 1 / 0 }}")
     message = compose(broken, event(PAID), target, "e1_here", AT)
     assert (message.id, message.text, message.thread) == ("e1_here", None, "shop/orders/42")
