@@ -14,6 +14,7 @@ from relay.errors import InvalidConfiguration
 from relay.outbound.carrier import Carrier
 from relay.outbound.fetch import Fetcher
 from relay.outbound.guard import Guard
+from relay.outbound.notices import Notices
 from relay.outbound.pacing import Pacing
 from relay.outbound.tokens import Tokens
 from relay.outbound.transport import Transport
@@ -193,7 +194,7 @@ class Relay:
             known.close()
             known = None
         if known is None:
-            known = self._of_thread.transport = Carrier(Transport(self.guard), self.tokens)
+            known = self._of_thread.transport = Carrier(Transport(self.guard), self.tokens, Notices(self.guard))
         return known
 
     def web(self) -> Starlette:

@@ -46,3 +46,19 @@ class Mail(Errand):
 
     def __init__(self, server: str, envelope: Envelope, content: bytes) -> None:
         super().__init__("MAIL", server, data=content, means=envelope)
+
+
+class Notice(requests.Request):
+    """A notification that the library apprise sends: `address` is its URL, `mood` one of its types of notification.
+
+    It is answered with an empty response of status 200, or with a failure.
+    """
+
+    def __init__(self, address: str, title: str, body: str, mood: str) -> None:
+        # The address is a secret: nobody sees more of it than the service's name.
+        content = f"{title}\n\n{body}".encode(errors="replace")
+        super().__init__("NOTIFY", f"apprise:{address.partition(':')[0]}", data=content)
+        self.address = address
+        self.title = title
+        self.text = body
+        self.mood = mood

@@ -8,16 +8,17 @@ from typing import Any
 
 import requests
 
-from relay.domain.errand import Errand
+from relay.domain.errand import Errand, Notice
 from relay.domain.grants import Grant, NoToken, Token
 from relay.outbound import failures
 from relay.outbound.failures import Failure, Kind
+from relay.outbound.notices import Notices
 from relay.outbound.response import CurlResponse
 from relay.outbound.tokens import FETCH_TIMEOUT, Tokens
 from relay.outbound.transport import Reply, Transport
 
 LOOK_AGAIN = 0.05
-"""Seconds between two looks for a token that another thread fetches."""
+"""Seconds between two looks for what another thread does."""
 
 
 @dataclass(slots=True)
@@ -41,10 +42,20 @@ class _Fetch:
 
 
 class Carrier:
-    """Sends requests as `Transport` does. One that needs an access token waits until it is there. One per thread."""
+    """Sends requests as `Transport` does, and notifications. One that needs an access token waits until it is there.
 
-    def __init__(self, transport: Transport, tokens: Tokens, clock: Callable[[], float] = time.monotonic) -> None:
+    One per thread.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        tokens: Tokens,
+        notices: Notices,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._transport = transport
+        self._notices = notices
         self._tokens = tokens
         self._clock = clock
         self._waiting: dict[Grant, list[_Authorised]] = {}
@@ -54,26 +65,31 @@ class Carrier:
     @property
     def in_flight(self) -> int:
         """How many requests have no reply yet."""
-        return self._transport.in_flight + sum(map(len, self._waiting.values())) + len(self._done)
+        waiting = sum(map(len, self._waiting.values()))
+        return self._transport.in_flight + waiting + self._notices.in_flight + len(self._done)
 
     def send(self, key: Any, request: requests.Request, timeout: float) -> None:
         """Start a request; its reply comes out of `poll`, whatever is wrong with it."""
         if isinstance(request, Errand) and request.grant is not None:
             now = self._clock()
             self._wait(_Authorised(key, request, request.grant, now, now + timeout))
+        elif isinstance(request, Notice):
+            self._notices.send(key, request, timeout)
         else:
             self._transport.send(key, request, timeout)
 
     def poll(self, wait: float) -> list[Reply]:
         """Return what has finished, at once if there is something; else wait at most `wait` seconds for the first."""
-        if not (self._sent or self._waiting or self._done):
+        if not (self._sent or self._waiting or self._done or self._notices.in_flight):
             return self._transport.poll(wait)
         until = self._clock() + wait
         while True:
             for grant in list(self._waiting):
                 self._look(grant)
+            self._done += self._notices.collect()
             left = 0.0 if self._done else max(0.0, until - self._clock())
-            for reply in self._transport.poll(min(left, LOOK_AGAIN) if self._waiting else left):
+            looking = self._waiting or self._notices.in_flight
+            for reply in self._transport.poll(min(left, LOOK_AGAIN) if looking else left):
                 self._done.extend(self._taken(reply))
             if self._done or left <= 0:
                 done, self._done = self._done, []
@@ -86,6 +102,7 @@ class Carrier:
         self._waiting.clear()
         self._done.clear()
         self._sent = 0
+        self._notices.close()
         self._transport.close()
 
     def _wait(self, one: _Authorised) -> None:

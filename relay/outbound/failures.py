@@ -23,6 +23,7 @@ class Kind(StrEnum):
     PROTOCOL = "protocol"
     NETWORK = "network"
     AUTH = "auth"
+    UNSENT = "unsent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,11 @@ def timed_out(timeout: float, *, connected: bool) -> Failure:
 def unauthorised(reason: str) -> Failure:
     """Return the failure of a request for which there is no access token."""
     return Failure(Kind.AUTH, f"no access token: {reason}")
+
+
+def unsent(reason: str) -> Failure:
+    """Return the failure of a notification that another library could not send."""
+    return Failure(Kind.UNSENT, reason)
 
 
 def malformed(reason: str) -> Failure:

@@ -31,6 +31,8 @@ _log = log.get(__name__)
 
 _BREAKS = re.compile(r"[\s=;,]+")
 
+_PLACES = re.compile(r"[:@]")
+
 LOOK_EVERY = 0.5
 """Seconds between two looks at the version: a change is followed well within the 2 s that are promised."""
 
@@ -164,11 +166,21 @@ def _parts(secret: str) -> Iterator[str]:
         address, _, query = secret.partition("?")
         values = [pair.partition("=")[2] for pair in query.split("&")]
         segments = [part for part in address.split("/")[3:] if len(part) >= 12 and not part.isalpha()]
-        yield from (*values, *segments)
+        yield from (*values, *segments, *_logins(address))
         yield from map(unquote, (*values, *segments))
     else:
         yield from (part for part in _BREAKS.split(secret) if len(part) >= 8)
         yield secret.removeprefix("whsec_").removeprefix("whsk_")
+
+
+def _logins(address: str) -> Iterator[str]:
+    """Yield what a URL shows before its host; with another scheme than HTTP's the host may be a token too."""
+    scheme, _, rest = address.partition("://")
+    place = rest.partition("/")[0]
+    shown = place.rpartition("@")[0] if scheme.lower() in ("http", "https") else place
+    for part in _PLACES.split(shown):
+        if len(part) >= 8:
+            yield from (part, unquote(part))
 
 
 class Following:

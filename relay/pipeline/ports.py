@@ -169,7 +169,7 @@ class Failure(Protocol):
 
     @property
     def kind(self) -> str:
-        """One word: dns, refused, reset, tls, timeout, too_large, blocked, protocol, network or auth."""
+        """One word: dns, refused, reset, tls, timeout, too_large, blocked, protocol, network, auth or unsent."""
 
     @property
     def reason(self) -> str:

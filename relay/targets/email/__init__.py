@@ -13,19 +13,20 @@ import requests
 
 from relay.domain.errand import Envelope, Mail
 from relay.domain.layout import Room, roomiest
+from relay.domain.plain import LINE, plain, title_of
 from relay.domain.replies import safe_words
 from relay.domain.target import Delivered, Message, Outcome, Refused, TargetOptions, TryLater
 from relay.domain.templates import Template
 from relay.domain.text import clean, one_line
 from relay.domain.tls import tls_of
 from relay.domain.words import NOTHING
-from relay.targets.email.body import LINE, markup, plain
+from relay.targets.email.body import markup
 from relay.targets.email.options import PORTS, EmailOptions, mailbox
 
 MESSAGE_BYTES = 1_000_000
 """Largest mail: far below what servers take, more than anybody reads."""
 
-ROOMS = (Room(500, 5_000, 50_000), Room(200, 500, 20_000), Room(100, 200, 5_000))
+ROOMS = (Room(500, 5_000, 100_000), Room(200, 500, 20_000), Room(100, 200, 5_000))
 """Sizes of a card, tried in turn until the mail fits."""
 
 # Seven bits and short lines pass through every server unchanged, as signatures of mail (DKIM) need it.
@@ -115,7 +116,7 @@ class EmailTarget:
         return safe_words(line, [self._password] if self._password else [])
 
     def _subject_of(self, message: Message) -> str:
-        words = self._subject.render(message.event, clean) if self._subject else message.card.title
+        words = self._subject.render(message.event, clean) if self._subject else title_of(message)
         return one_line(words, LINE) or NOTHING
 
     def _message_id(self, message: Message) -> str:
@@ -128,7 +129,7 @@ class EmailTarget:
 
 def _written(mail: EmailMessage, message: Message, room: Room) -> bytes:
     mail.clear_content()
-    mail.set_content(plain(message, room))
+    mail.set_content(f"{plain(message, room)}\n")
     mail.add_alternative(markup(message, room), subtype="html")
     # Drawn by lot, it would make every try another mail.
     mail.set_boundary(f"=_{_digest(message.id)[:32]}")
