@@ -19,6 +19,7 @@ from relay.capture.opaque import written
 from relay.capture.registry import mapper_of
 from relay.capture.statements import Parameters, Under, others, table_of
 
+_WRITES = (Insert, Update, Delete)
 _sessions: WeakKeyDictionary[Connection, ReferenceType[Session]] = WeakKeyDictionary()
 # A dialect is what an engine shares with its copies that have other options.
 _installations: WeakKeyDictionary[Dialect, Installation] = WeakKeyDictionary()
@@ -63,7 +64,7 @@ def _session(connection: Connection) -> Session | None:
 def _before_execute(
     connection: Connection, statement: Any, many: Any, one: Any, options: Mapping[str, Any]
 ) -> tuple[Any, Any, Any]:
-    if not isinstance(statement, Insert | Update | Delete) or connection.dialect not in _installations:
+    if not isinstance(statement, _WRITES) or connection.dialect not in _installations:
         return statement, many, one
     table = table_of(statement)
     mapper = None if table is None else mapper_of(table)
@@ -98,7 +99,7 @@ def _check_others(statement: Update) -> None:
 def _after_execute(
     connection: Connection, statement: Any, _many: Any, _one: Any, _options: Any, result: CursorResult[Any]
 ) -> None:
-    if not isinstance(statement, Insert | Update | Delete) or (under := _under(connection)) is None:
+    if not isinstance(statement, _WRITES) or (under := _under(connection)) is None:
         return
     session = _session(connection)
     ledger = None if session is None else open_ledger(session)
@@ -151,7 +152,7 @@ def _check(connection: Connection, sql: str, context: Any) -> None:
         return
     names = list(written(sql))
     statement = None if context.compiled is None else context.compiled.statement
-    known = table_of(statement) if isinstance(statement, Insert | Update | Delete) else None
+    known = table_of(statement) if isinstance(statement, _WRITES) else None
     if known is not None and known.name in names:
         names.remove(known.name)
     if names and has_triggers(connection):

@@ -137,6 +137,8 @@ def _texts(f: Field, values: Sequence[Any]) -> list[str]:
     kinds = set(map(type, values))
     if not (f.direct and kinds <= _TEXT.keys()) or (str in kinds and _any_long(values)):
         return ["" if value is ABSENT else _text(f.show(value)) for value in values]
+    if kinds == {datetime}:
+        return [f'"{text}"' for text in map(datetime.isoformat, values)]
     if len(kinds) == 1:
         return list(map(_TEXT[kinds.pop()], values))
     return [_TEXT[type(value)](value) for value in values]

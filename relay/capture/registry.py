@@ -14,7 +14,7 @@ from relay.capture.dialects import coarse
 from relay.capture.errors import CaptureError
 from relay.capture.labels import Naming, mistake, naming, wish
 from relay.capture.outbox import find
-from relay.capture.values import ABSENT, ATOMS, Export, check, cut, exporter, masked, plain
+from relay.capture.values import ABSENT, ATOMS, STEADY, Export, check, cut, exporter, masked, plain
 
 Take = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 """Returns some of an object's attributes, which are all there."""
@@ -88,6 +88,8 @@ class Shape:
     """The fields' attributes, each absent."""
     atoms: frozenset[type]
     """Types whose values never change."""
+    steady: bool
+    """Whether no column takes values that could change."""
     namings: Mapping[str, Naming]
     """What people call the fields and their values, for those of which the model says so."""
     coarse: tuple[Field, ...]
@@ -202,6 +204,7 @@ def _shape(mapper: Mapper[Any]) -> Shape:
         _taker(primary),
         {f.key: ABSENT for f in fields},
         ATOMS | {kind for f in fields if (kind := getattr(f.column.type, "enum_class", None)) is not None},
+        all(type(f.column.type) in STEADY for f in fields),
         {f.name: told for f in fields if (told := naming(f.column))},
         tuple(f for f in fields if coarse(f.column.type)),
     )

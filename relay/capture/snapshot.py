@@ -1,7 +1,7 @@
 """What a mapped object held before a flush, and what it holds after it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
@@ -17,7 +17,7 @@ from relay.capture.values import ABSENT, UNREAD
 State = InstanceState[Any]
 
 
-@dataclass(slots=True)
+@dataclass(eq=False)
 class Before:
     """An object about to be flushed: `values` as the database has them, `None` for a row that is not there.
 
@@ -30,9 +30,10 @@ class Before:
     connection: Connection
     current: dict[str, Any]
     values: Values | None
-    gaps: tuple[Field, ...] = ()
-    unloaded: tuple[Field, ...] = ()
-    gone: bool = False
+    # One is made for each row: what few rows need is no part of it until it is needed.
+    gaps: tuple[Field, ...] = field(default=(), init=False)
+    unloaded: tuple[Field, ...] = field(default=(), init=False)
+    gone: bool = field(default=False, init=False)
 
     @property
     def identity(self) -> Identity:
@@ -53,10 +54,11 @@ class Before:
             now = self._current()
         # A row that got another primary key is another row to the table.
         before = self.values if key is None or key[1] == now else None
-        after = _taken(kind, current)
-        if kind.atoms.issuperset(map(type, after)):
+        after = _steady(kind, current)
+        if after is not None:
             return Row(kind, self.connection, now, before, after)
-        after = tuple([self._settled(place, value) for place, value in enumerate(after)])
+        unsettled = kind.take({**kind.blank, **current})
+        after = tuple([self._settled(place, value) for place, value in enumerate(unsettled)])
         return Row(kind, self.connection, now, before, after, UNREAD in after)
 
     def _settled(self, place: int, value: Any) -> Any:
@@ -101,17 +103,24 @@ def of_stored(states: Iterable[State], connection: Connection) -> list[Before]:
 def known(state: State, kind: Shape, connection: Connection) -> Before:
     """Return what the session knows of an object as the database has it; `gaps` names the rest."""
     current, committed = state.dict, state.committed_state
-    values = _taken(kind, {**current, **committed} if committed else current)
-    if kind.atoms.issuperset(map(type, values)):
+    values = None
+    if _UNKNOWN.isdisjoint(map(type, committed.values())):
+        values = _steady(kind, {**current, **committed})
+    if values is not None:
         return Before(state, kind, connection, current, values)
-    return _partly_known(state, kind, connection, values)
+    return _partly_known(state, kind, connection, kind.take({**kind.blank, **current, **committed}))
 
 
-def _taken(kind: Shape, attributes: dict[str, Any]) -> Values:
+_UNKNOWN = frozenset({LoaderCallableStatus})
+
+
+def _steady(kind: Shape, attributes: dict[str, Any]) -> Values | None:
+    """Return the values of all fields, if they are all there and none of them could change."""
     try:
-        return kind.take(attributes)
+        values = kind.take(attributes)
     except KeyError:
-        return kind.take({**kind.blank, **attributes})
+        return None
+    return values if kind.steady or kind.atoms.issuperset(map(type, values)) else None
 
 
 def _partly_known(state: State, kind: Shape, connection: Connection, values: Values) -> Before:
@@ -121,7 +130,9 @@ def _partly_known(state: State, kind: Shape, connection: Connection, values: Val
     unknown.update(unloaded)
     kept = [ABSENT if f in unknown else kind.keep(f, value) for f, value in zip(kind.fields, values, strict=True)]
     gaps = tuple(f for f in kind.fields if f in unknown and not (f.deferred and f in unloaded))
-    return Before(state, kind, connection, state.dict, tuple(kept), gaps, unloaded)
+    before = Before(state, kind, connection, state.dict, tuple(kept))
+    before.gaps, before.unloaded = gaps, unloaded
+    return before
 
 
 def _complete(kind: Shape, group: list[Before], connection: Connection) -> None:

@@ -62,7 +62,7 @@ class Teller:
         self._connection = connection
         self._table = table
         self._source = source
-        self._meta = encoded(meta)
+        self._meta = encoded(meta) if meta else "{}"
         self._now = datetime.now(UTC)
         self._ids = _new_ids()
 

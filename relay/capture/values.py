@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Column, Numeric, PickleType
+from sqlalchemy import ARRAY, Column, Numeric, PickleType, types
 from sqlalchemy import Enum as EnumType
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.types import TypeEngine
@@ -29,6 +29,15 @@ LIMIT = 65_536
 
 ATOMS = frozenset({type(None), bool, int, float, str, bytes, Decimal, datetime, date, time, timedelta, UUID})
 """Types whose values never change, so that a snapshot may keep the value itself."""
+
+STEADY: frozenset[type[TypeEngine[Any]]] = frozenset(
+    {
+        *(types.Integer, types.SmallInteger, types.BigInteger, types.Numeric, types.Float, types.Double, types.Boolean),
+        *(types.String, types.Text, types.Unicode, types.UnicodeText),
+        *(types.DateTime, types.Date, types.Time, types.Interval, types.Uuid),
+    }
+)
+"""Column types that have values of types that never change, and nothing else; what inherits from them may differ."""
 
 
 class Missing(Enum):
