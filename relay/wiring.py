@@ -16,6 +16,7 @@ from relay.outbound.fetch import Fetcher
 from relay.outbound.guard import Guard
 from relay.outbound.notices import Notices
 from relay.outbound.pacing import Pacing
+from relay.outbound.quota import Quota
 from relay.outbound.tokens import Tokens
 from relay.outbound.transport import Transport
 from relay.pipeline.accept import Accept
@@ -202,6 +203,7 @@ class Relay:
         self.settings.require_redis()
         parts = web_app.Parts(
             accept=self.accept,
+            quota=Quota(self.redis),
             following=self.following,
             events=self.events,
             deliveries=self.deliveries,

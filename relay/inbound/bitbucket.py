@@ -1,11 +1,10 @@
 """Bitbucket."""
 
-from datetime import datetime
 from typing import Any, ClassVar
 
 from relay.domain.card import Card, Tone
 from relay.domain.event import Event
-from relay.domain.inbound import Inbound, Provider, Reading, SignedOptions, SourceOptions, first_text, member
+from relay.domain.inbound import Inbound, Provider, Reading, first_text, member
 from relay.domain.news import (
     Part,
     by,
@@ -19,11 +18,9 @@ from relay.domain.news import (
     thread_of,
     titled,
 )
+from relay.domain.signed import HubProvider
 from relay.errors import Unreadable
-from relay.signing import hex_digest, require
 
-SIGNATURE = "x-hub-signature"
-PREFIX = "sha256="
 EVENT = "x-event-key"
 DELIVERY = "x-request-uuid"
 VERBS = {
@@ -41,7 +38,7 @@ TONES = {
 }
 
 
-class Bitbucket(Provider):
+class Bitbucket(HubProvider):
     """Webhooks of Bitbucket Cloud and Data Center.
 
     The event type is `bitbucket.` and the event's key, such as `bitbucket.repo:push`. The subject is
@@ -49,14 +46,7 @@ class Bitbucket(Provider):
     """
 
     kind: ClassVar[str] = "bitbucket"
-    Options: ClassVar[type[SourceOptions]] = SignedOptions
-
-    def __init__(self, options: SignedOptions) -> None:
-        self._keys = options.keys
-
-    def verify(self, request: Inbound, now: datetime) -> None:
-        """Check the HMAC-SHA256 of the body. Bitbucket signs no time: repeats are told by `X-Request-UUID`."""
-        require((PREFIX + hex_digest(key, request.body) for key in self._keys), [request.proof(SIGNATURE)])
+    header: ClassVar[str] = "x-hub-signature"
 
     def read(self, request: Inbound, data: Any) -> Reading:
         """Return the event that the headers name, about the repository and pull request in the body."""

@@ -39,7 +39,10 @@ class CloudEvents(Provider):
 
     def read(self, request: Inbound, data: Any) -> Reading:
         """Return the first event."""
-        return self.readings(request, data)[0]
+        first = next(iter(self.readings(request, data)), None)
+        if first is None:
+            raise Unreadable("the batch is empty")
+        return first
 
     def readings(self, request: Inbound, data: Any) -> Sequence[Reading]:
         """Return every event of the request, in its order."""

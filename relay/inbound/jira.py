@@ -1,6 +1,5 @@
 """Jira."""
 
-from datetime import datetime
 from typing import Any, ClassVar
 
 from relay.domain.card import Card, Row, Tone
@@ -9,23 +8,19 @@ from relay.domain.inbound import (
     Inbound,
     Provider,
     Reading,
-    SignedOptions,
-    SourceOptions,
     epoch,
     first_text,
     member,
 )
 from relay.domain.news import Part, by, dotted, first_line, phrase, rows, spaced, thread_of, titled
+from relay.domain.signed import HubProvider
 from relay.domain.words import NOTHING
-from relay.signing import hex_digest, require
 
-SIGNATURE = "x-hub-signature"
-PREFIX = "sha256="
 DELIVERY = "x-atlassian-webhook-identifier"
 NAMESPACE = "jira:"
 
 
-class Jira(Provider):
+class Jira(HubProvider):
     """Webhooks of Jira Cloud and Data Center.
 
     The event type is `jira.` and the name of the event without a `jira:` before it, such as `jira.issue_updated` or
@@ -33,14 +28,7 @@ class Jira(Provider):
     """
 
     kind: ClassVar[str] = "jira"
-    Options: ClassVar[type[SourceOptions]] = SignedOptions
-
-    def __init__(self, options: SignedOptions) -> None:
-        self._keys = options.keys
-
-    def verify(self, request: Inbound, now: datetime) -> None:
-        """Check the HMAC-SHA256 of the body. Jira signs no time: repeats are told by its webhook identifier."""
-        require((PREFIX + hex_digest(key, request.body) for key in self._keys), [request.proof(SIGNATURE)])
+    header: ClassVar[str] = "x-hub-signature"
 
     def read(self, request: Inbound, data: Any) -> Reading:
         """Return the event that the body describes."""

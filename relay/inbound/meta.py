@@ -16,12 +16,11 @@ from relay.domain.inbound import (
     first_text,
     member,
 )
+from relay.domain.signed import HubProvider
 from relay.errors import BadSignature
 from relay.secrets import SecretText
-from relay.signing import hex_digest, require
+from relay.signing import require
 
-SIGNATURE = "x-hub-signature-256"
-PREFIX = "sha256="
 MODE = "hub.mode"
 SHOWN = "hub.verify_token"
 CHALLENGE = "hub.challenge"
@@ -36,7 +35,7 @@ class MetaOptions(SignedOptions):
     verify_token: SecretText
 
 
-class Meta(Provider):
+class Meta(HubProvider):
     """Webhooks of Meta: Facebook pages, Messenger, Instagram, WhatsApp.
 
     `secret` is the app's secret, `verify_token` the one that is typed into the app's dashboard: the GET with which Meta
@@ -46,15 +45,12 @@ class Meta(Provider):
     """
 
     kind: ClassVar[str] = "meta"
+    header: ClassVar[str] = "x-hub-signature-256"
     Options: ClassVar[type[SourceOptions]] = MetaOptions
 
     def __init__(self, options: MetaOptions) -> None:
-        self._keys = options.keys
+        super().__init__(options)
         self._verify_token = options.verify_token.get_secret_value()
-
-    def verify(self, request: Inbound, now: datetime) -> None:
-        """Check the HMAC-SHA256 of the body. Meta signs no time: repeats are told by the body itself."""
-        require((PREFIX + hex_digest(key, request.body) for key in self._keys), [request.proof(SIGNATURE)])
 
     def read(self, request: Inbound, data: Any) -> Reading:
         """Return what changed, and of which page or account."""

@@ -1,7 +1,5 @@
 """Accept: a request of another service becomes an event, or a clear no."""
 
-import math
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +11,7 @@ from relay.domain.event import CLOUDEVENT, JSON, Event, decode, encode, new_id
 from relay.domain.inbound import DEDUPE_LENGTH, IDEMPOTENCY_KEY, Answer, Inbound, Reading, require_shallow
 from relay.domain.packing import unpack
 from relay.domain.trace import HEADER, traceparent
-from relay.errors import TooMany, Unreadable
+from relay.errors import Unreadable
 from relay.pipeline.conditions import Facts
 from relay.pipeline.live import LiveSource
 from relay.pipeline.ports import EventStore, Nudge
@@ -22,13 +20,10 @@ ENCODING = "content-encoding"
 
 
 def read(source: LiveSource, request: Inbound, now: datetime) -> list[Event] | Answer:
-    """Return the events a request brings, or the answer to its handshake. Bytes first: verified, then read.
+    """Return the events that a verified request brings, or the answer to its handshake.
 
-    Raises `BadSignature`, `TooMany`, `TooLarge`, `Unsupported` and `Unreadable`.
+    Raises `TooLarge`, `Unsupported`, `Unreadable`, and `BadSignature` for a handshake that leads elsewhere.
     """
-    source.provider.verify(request, now)
-    if source.pace is not None and (seconds := source.pace.wait(time.monotonic())):
-        raise TooMany(math.ceil(seconds))
     packing = request.headers.get(ENCODING, "")
     request = replace(request, body=unpack(packing, request.body, source.options.max_body)) if packing else request
     answer = source.provider.handshake(request)

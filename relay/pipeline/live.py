@@ -18,7 +18,6 @@ from relay.domain.credentials import Basic
 from relay.domain.database import Database
 from relay.domain.event import Event
 from relay.domain.inbound import Provider, SourceOptions
-from relay.domain.rate import Gcra
 from relay.domain.target import Former, Target, TargetOptions, WordsOptions
 from relay.errors import InvalidConfiguration, StoreUnavailable
 from relay.pipeline.conditions import Identity
@@ -39,12 +38,11 @@ LOOK_EVERY = 0.5
 
 @dataclass(frozen=True, slots=True)
 class LiveSource:
-    """A source, ready to verify. `pace` is its rate, for the one thread that reads its requests."""
+    """A source, ready to verify."""
 
     options: SourceOptions
     provider: Provider
     identity: Identity | None
-    pace: Gcra | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +131,6 @@ def compile_source(options: SourceOptions, plugins: Plugins) -> LiveSource:
         options,
         plugins.providers[options.verify](options),
         Identity(options.dedupe) if options.dedupe is not None else None,
-        Gcra(options.rate) if options.rate is not None else None,
     )
 
 

@@ -53,11 +53,19 @@ class DeliveryReader(Protocol):
         """Return deliveries, newest first."""
 
 
+class Quota(Protocol):
+    """Where requests of a source are counted."""
+
+    def wait(self, key: str, rate: float) -> float:
+        """Return 0 and count one, or return after how many seconds there is room."""
+
+
 @dataclass(frozen=True)
 class Parts:
     """What the web application works with. `public_url` is where senders reach it, if the operator said so."""
 
     accept: Accept
+    quota: Quota
     following: Following
     events: EventReader
     deliveries: DeliveryReader

@@ -1,6 +1,7 @@
 """`/in/{source}`: the one endpoint for other services."""
 
 import asyncio
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from relay.domain.event import JSON
 from relay.domain.inbound import Answer, Inbound
+from relay.errors import TooMany
 from relay.pipeline.accept import read
 from relay.pipeline.live import LiveSource
 from relay.web.body import read_body
@@ -54,7 +56,11 @@ async def _receive(request: Request) -> Response:
     body = await read_body(request, source.options.max_body)
     sent = Inbound(request.method, _url(request, headers), headers, body)
     sent = await state.library.supply(source.provider, sent)
-    got = read(source, sent, datetime.now(UTC))
+    now = datetime.now(UTC)
+    source.provider.verify(sent, now)
+    if source.options.rate is not None:
+        await _admit(state.parts, source.options.name, source.options.rate)
+    got = read(source, sent, now)
     if isinstance(got, Answer):
         if got.visit is not None:
             await state.library.visit(got.visit)
@@ -65,6 +71,12 @@ async def _receive(request: Request) -> Response:
     ids = await asyncio.gather(*(state.gatherer.add(event) for event in got))
     fresh = any(known == event.id for known, event in zip(ids, got, strict=True))
     return JSONResponse({"id": next(iter(ids), None), "ids": ids}, 202 if fresh else 200)
+
+
+async def _admit(parts: "Parts", name: str, rate: float) -> None:
+    """Count a genuine request of a source. Raises `TooMany` over its rate, counted for all web processes."""
+    if seconds := await to_thread.run_sync(parts.quota.wait, name, rate):
+        raise TooMany(math.ceil(seconds))
 
 
 async def _source(parts: "Parts", name: str) -> LiveSource:

@@ -1,23 +1,20 @@
 """GitHub."""
 
-from datetime import datetime
 from typing import Any, ClassVar
 
 from relay.domain.card import Card
 from relay.domain.event import Event
-from relay.domain.inbound import Inbound, Provider, Reading, SignedOptions, SourceOptions, member
+from relay.domain.inbound import Inbound, Provider, Reading, member
+from relay.domain.signed import HubProvider
 from relay.errors import Unreadable
 from relay.inbound.github.news import card_of
-from relay.signing import hex_digest, require
 
-SIGNATURE = "x-hub-signature-256"
-PREFIX = "sha256="
 EVENT = "x-github-event"
 DELIVERY = "x-github-delivery"
 NUMBERED = ("pull_request", "issue", "discussion")
 
 
-class GitHub(Provider):
+class GitHub(HubProvider):
     """Webhooks of GitHub: repositories, organisations and apps.
 
     Choose the content type `application/json` at GitHub and give both sides the same secret. The event type is
@@ -26,14 +23,7 @@ class GitHub(Provider):
     """
 
     kind: ClassVar[str] = "github"
-    Options: ClassVar[type[SourceOptions]] = SignedOptions
-
-    def __init__(self, options: SignedOptions) -> None:
-        self._keys = options.keys
-
-    def verify(self, request: Inbound, now: datetime) -> None:
-        """Check the HMAC-SHA256 of the body. GitHub signs no time: repeats are told by `X-GitHub-Delivery`."""
-        require((PREFIX + hex_digest(key, request.body) for key in self._keys), [request.proof(SIGNATURE)])
+    header: ClassVar[str] = "x-hub-signature-256"
 
     def read(self, request: Inbound, data: Any) -> Reading:
         """Return the event that the headers name, about the repository and number in the body."""
