@@ -334,7 +334,7 @@ def test_the_very_bytes_are_sent_on(running: RunningRelay, sink_process: Sink, t
             answer = post(running, "open", body, content_type=content_type, x_event_type="sent.on")
             assert answer.status_code == 202, answer.text
         received = eventually(
-            lambda: len(sink_process.requests("/receiver")) >= 4 and sink_process.requests("/receiver")
+            lambda: len(sink_process.requests("/receiver")) >= 4 and sink_process.requests("/receiver"), 60
         )
     finally:
         running.stop("worker", "beat")
