@@ -5,6 +5,7 @@ import json
 import ssl
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -14,13 +15,19 @@ import pytest
 from sqlalchemy import select, update
 
 from relay.domain.delivery import Attempt, State
+from relay.domain.errand import Errand
+from relay.domain.grants import ClientCredentials, OAuth2
 from relay.domain.target import OVERLAP
-from relay.outbound.tokens import FRESH
+from relay.outbound.carrier import Carrier
+from relay.outbound.guard import Guard
+from relay.outbound.notices import Notices
+from relay.outbound.tokens import FRESH, Tokens
+from relay.outbound.transport import Transport
 from relay.secrets import Sealer
 from relay.store.tables import deliveries, targets
 from tests.support.certificates import pem
 from tests.support.engine import Engine, engine
-from tests.support.processes import HOST
+from tests.support.processes import HOST, eventually
 from tests.support.sink import Sink
 from tests.support.sink_server import Answer
 
@@ -118,6 +125,27 @@ def test_tokens_are_fetched_through_the_guard(engine: Engine, sink: Sink) -> Non
     engine.record("a")
     engine.drain()
     assert [one.outcome for one in attempts(engine)] == ["blocked"]
+
+
+def test_threads_wait_for_one_another(sink: Sink) -> None:
+    """Whoever needs a token that another fetches waits for it; one that cannot be had holds up nobody."""
+    told = {"token_url": sink.url("/token"), "client_id": "relay", "client_secret": "s"}
+    grant, tokens = ClientCredentials(OAuth2.model_validate(told)), Tokens()
+    guard = Guard(["127.0.0.0/8"])
+    both = [Carrier(Transport(guard), tokens, Notices(guard)) for _ in range(2)]
+    for answer, outcomes in ((Answer(status=503, delay=0.2), {None}), (replace(token("tok"), delay=0.2), {200})):
+        sink.on("/token", answer)
+        for one in both:
+            one.send("key", Errand("POST", sink.url("/api"), data=b"x", grant=grant), 5)
+        replies = []
+        eventually(lambda: len(replies.extend(r for one in both for r in one.poll(0.01)) or replies) == 2)  # noqa: B023
+        assert {reply.key for reply in replies} == {"key"}
+        assert {reply.response and reply.response.status_code for reply in replies} == outcomes
+        assert not any(one.in_flight for one in both)
+    assert [one.path for one in sink.requests()].count("/api") == 2
+    assert len(sink.requests("/token")) in (2, 3)
+    for one in both:
+        one.close()
 
 
 def signatures(sink: Sink) -> list[int]:
