@@ -20,6 +20,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -48,15 +49,21 @@ def insert_rows(connection: Connection, table: Table, names: Sequence[str], rows
 
 
 def update_rows(
-    connection: Connection, table: Table, keys: Sequence[str], names: Sequence[str], rows: Sequence[Row]
+    connection: Connection,
+    table: Table,
+    keys: Sequence[str],
+    names: Sequence[str],
+    rows: Sequence[Row],
+    still: ColumnElement[bool] | None = None,
 ) -> int:
-    """Update by `keys`, the first columns of each row, and return how many rows of the table fitted."""
+    """Update by `keys`, the first columns of each row, what is `still` so; return how many rows of the table fitted."""
+    still = true() if still is None else still
     if connection.dialect.name == "postgresql":
-        statement = _update(table, tuple(keys), tuple(names))
+        statement = _update(table, tuple(keys), tuple(names), still)
         return int(connection.execute(statement, arrays((*keys, *names), rows)).rowcount)
     source = rows_as_table(connection, table, (*keys, *names), rows)
     fits = and_(*(table.c[key] == source.c[key] for key in keys))
-    result = connection.execute(update(table).values({name: source.c[name] for name in names}).where(fits))
+    result = connection.execute(update(table).values({name: source.c[name] for name in names}).where(fits, still))
     return int(result.rowcount)
 
 
@@ -69,10 +76,10 @@ def _insert(table: Table, names: tuple[str, ...]) -> Any:
 
 
 @cache
-def _update(table: Table, keys: tuple[str, ...], names: tuple[str, ...]) -> Any:
+def _update(table: Table, keys: tuple[str, ...], names: tuple[str, ...], still: ColumnElement[bool]) -> Any:
     source = unnested([table.c[name] for name in (*keys, *names)])
     fits = and_(*(table.c[key] == source.c[key] for key in keys))
-    return update(table).values({name: source.c[name] for name in names}).where(fits)
+    return update(table).values({name: source.c[name] for name in names}).where(fits, still)
 
 
 def any_of(connection: Connection, target: ColumnElement[Any], values: Iterable[Any]) -> ColumnElement[bool]:

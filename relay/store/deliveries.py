@@ -13,7 +13,7 @@ from relay.store.claim import claim
 from relay.store.database import Database
 from relay.store.events import glob
 from relay.store.folds import cancel
-from relay.store.record import record
+from relay.store.record import SENDING, record
 from relay.store.tables import attempts, deliveries, events, targets
 
 TARGET_REMOVED = "its target was removed"
@@ -54,7 +54,7 @@ class Deliveries:
             return
         rows = [(one.id, one.lease, State.PENDING) for one in claimed]
         with self._database.writing(hurried=True) as connection:
-            update_rows(connection, deliveries, _LEASED, ("state",), rows)
+            update_rows(connection, deliveries, _LEASED, ("state",), rows, SENDING)
 
     def take_back(self, now: datetime) -> int:
         """Make claims whose lease has ended due again; return how many."""

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql
 
-from relay.domain.delivery import OPEN, Verdict
+from relay.domain.delivery import OPEN, State, Verdict
 from relay.store.batch import arrays, insert_rows, unnested, update_rows
 from relay.store.database import Database
 from relay.store.folds import settle
@@ -18,12 +18,14 @@ _ATTEMPT = ("delivery_id", "at", "number", "ms", "outcome", "status", "error", "
 _STATE = ("lease", "state", "tries", "next_attempt_at", "finished_at")
 _SAME = {"attempts": "number", "last_status": "status", "last_error": "error"}
 """What a delivery keeps of its last attempt, by the attempt's name for it."""
+SENDING = deliveries.c.state == State.SENDING
 
 
 def record(database: Database, verdicts: Sequence[Verdict]) -> int:
     """Store attempts and the states they lead to; return how many deliveries took theirs.
 
-    A delivery whose lease was lost meanwhile is another worker's: the attempt is kept, its state is not touched.
+    A delivery whose lease was lost meanwhile is another worker's: the attempt is kept, its state is not touched. Nor is
+    that of one which took its verdict already, whatever was made of it since: who never heard of it says it again.
     """
     leaders = [verdict.claimed.id for verdict in verdicts if verdict.claimed.riders]
     alone = database.is_postgresql and not leaders
@@ -46,7 +48,7 @@ def _store(connection: Connection, verdicts: Sequence[Verdict]) -> int:
     rows = [
         (attempt[0], *state, *(attempt[place] for place in last)) for attempt, state in zip(made, states, strict=True)
     ]
-    return update_rows(connection, deliveries, known[:2], known[2:], rows)
+    return update_rows(connection, deliveries, known[:2], known[2:], rows, SENDING)
 
 
 @cache
@@ -56,7 +58,7 @@ def _both() -> Any:
     batch = select(*told.c).cte("batch")
     kept = postgresql.insert(attempts).from_select(_ATTEMPT, select(*(batch.c[name] for name in _ATTEMPT)))
     taken = {name: batch.c[name] for name in _STATE[1:]} | {name: batch.c[told] for name, told in _SAME.items()}
-    mine = (deliveries.c.id == batch.c.delivery_id) & (deliveries.c.lease == batch.c.lease)
+    mine = SENDING & (deliveries.c.id == batch.c.delivery_id) & (deliveries.c.lease == batch.c.lease)
     return update(deliveries).values(taken).where(mine).add_cte(kept.on_conflict_do_nothing().cte("kept"))
 
 
