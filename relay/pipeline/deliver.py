@@ -38,6 +38,8 @@ LOOK_AGAIN = 0.05
 PATIENCE = 0.01
 """Seconds a drain waits for a reply before it looks what else there is to do."""
 RENEW_EVERY = 5.0
+SURE = 15.0
+"""Seconds for which a claim is certainly held once it was made or renewed: less than a lease."""
 DATABASE_AWAY = 1.0
 """Seconds until a database that did not answer is asked again."""
 
@@ -99,18 +101,18 @@ class _Drain:
         now = time.monotonic()
         self._closes = now + BUDGET
         self._gives_up: float | None = None
-        self._renewed = self._claim_after = self._record_after = self._unavailable_until = now
+        self._renewed = self._held = self._claim_after = self._record_after = self._unavailable_until = now
 
     def run(self, meanwhile: Callable[[], bool]) -> None:
         """Claim, start, finish and record, round after round."""
         while True:
+            self._renew()
             self._refill()
             self._start_ready()
             for reply in self._transport.poll(self._patience()):
                 self._finish(reply)
             self._tell()
             self._record()
-            self._renew()
             if meanwhile():
                 self._claim_after, self._dry = 0.0, False
             if self._over():
@@ -199,6 +201,8 @@ class _Drain:
                 self._start(claimed, target)
 
     def _start(self, claimed: Claimed, live: LiveTarget) -> None:
+        if self._doubtful():
+            return
         at = datetime.now(UTC)
         event, latest = claimed.event, self._parts.following.latest
         try:
@@ -272,12 +276,22 @@ class _Drain:
         if now - self._renewed < RENEW_EVERY:
             return
         self._renewed = now
+        if self._doubtful():
+            self._underway.let_go()
         held = [*self._underway.claims, *(verdict.claimed for verdict in self._verdicts)]
-        if held:
-            try:
+        try:
+            if held:
                 self._parts.deliveries.renew(held, datetime.now(UTC))
-            except StoreUnavailable as error:
-                _log.warning("leases.not_renewed", count=len(held), error=error.message)
+            self._held = now
+        except StoreUnavailable as error:
+            _log.warning("leases.not_renewed", count=len(held), error=error.message)
+
+    def _doubtful(self) -> bool:
+        """Say whether what is in hand may be another's by now: this process stood still, or could not renew.
+
+        Of that, nothing may be sent any more. What is nobody's, the sweep takes back.
+        """
+        return time.monotonic() - self._held > SURE
 
     def _patience(self) -> float:
         """Return how long to wait for replies, in seconds: until the next thing there is to do."""

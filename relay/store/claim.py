@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from relay.domain.delivery import OPEN, Claimed, Lane, State
 from relay.domain.event import Event
 from relay.store.batch import any_of
-from relay.store.database import Database
+from relay.store.database import Database, bound
 from relay.store.events import EVENT_COLUMNS, load_events, to_event
 from relay.store.tables import deliveries, events, targets
 
@@ -53,7 +53,7 @@ def claim(
     """
     # A count that all workers share holds for as long as the transaction in which it was taken.
     bounded = any(lane.most is not None for lane in lanes)
-    with database.writing() if bounded else database.single() as connection:
+    with database.writing(bounding=True) if bounded else database.single() as connection:
         lanes = _within_bounds(connection, lanes) if bounded else lanes
         if not lanes:
             return []
@@ -106,7 +106,9 @@ def _within_bounds(connection: Connection, lanes: Sequence[Lane]) -> list[Lane]:
     bounded = {lane.target: lane.most for lane in lanes if lane.most is not None}
     if not bounded:
         return list(lanes)
-    mine = select(targets.c.name).where(any_of(connection, targets.c.name, bounded)).order_by(targets.c.name)
+    standstill = [bound()] if connection.dialect.name == "postgresql" else []
+    mine = select(targets.c.name, *standstill).where(any_of(connection, targets.c.name, bounded))
+    mine = mine.order_by(targets.c.name)
     locked = set(connection.scalars(mine.with_for_update(skip_locked=True)))
     under_way = (
         select(deliveries.c.target, func.count())

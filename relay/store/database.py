@@ -26,6 +26,7 @@ from relay.errors import InvalidConfiguration, StoreUnavailable
 
 _CONNECT_SECONDS = 5
 _BUSY_SECONDS = 30
+_STANDSTILL = "10s"
 # PostgreSQL's documentation, appendix A: `deadlock_detected`, `undefined_table`, `undefined_column`.
 _DEADLOCK = "40P01"
 _UNDEFINED = ("42P01", "42703")
@@ -72,15 +73,18 @@ class Database:
         self._foreign = foreign
 
     @contextmanager
-    def writing(self, *, hurried: bool = False) -> Iterator[Connection]:
+    def writing(self, *, hurried: bool = False, bounding: bool = False) -> Iterator[Connection]:
         """Open a transaction that writes; commits at its end. Raises `StoreUnavailable`.
+
+        PostgreSQL ends it when nothing is heard of it for `_STANDSTILL`: a process that stands still keeps no locks. A
+        `bounding` one asks for that itself, in a statement that it has anyway.
 
         A `hurried` one does not wait for PostgreSQL's disk. It is for what may be done again after a crash: any later
         commit that does wait makes it durable too, as the log is written in order.
         """
         with self._available(), self.engine.begin() as connection:
-            if hurried and self.is_postgresql:
-                connection.execute(_HURRY)
+            if self.is_postgresql and not bounding:
+                connection.execute(_HURRIED if hurried else _BOUND)
             yield connection
 
     @contextmanager
@@ -124,7 +128,13 @@ def hurry() -> ColumnElement[str]:
     return func.set_config("synchronous_commit", "off", true(), type_=String)
 
 
-_HURRY = select(hurry())
+def bound() -> ColumnElement[str]:
+    """Return what makes PostgreSQL end the transaction it is asked in when nothing is heard of it any more."""
+    return func.set_config("idle_in_transaction_session_timeout", _STANDSTILL, true(), type_=String)
+
+
+_BOUND = select(bound())
+_HURRIED = select(bound(), hurry())
 
 
 @contextmanager

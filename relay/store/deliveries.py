@@ -62,7 +62,7 @@ class Deliveries:
         with self._database.reading() as connection:
             if not connection.scalar(select(select(deliveries.c.id).where(late).exists())):
                 return 0
-        with self._database.writing() as connection:
+        with self._database.single() as connection:
             statement = update(deliveries).values(state=State.PENDING, lease=None, lease_until=None)
             return int(connection.execute(statement.where(late)).rowcount)
 

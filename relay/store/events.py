@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Integer, and_, bindparam, func, literal, or_,
 from relay.domain.delivery import Delivery
 from relay.domain.event import Event
 from relay.store.batch import any_of, insert_of, insert_rows, rows_as_table
-from relay.store.database import Database, Deadlock, hurry
+from relay.store.database import Database, Deadlock, bound, hurry
 from relay.store.tables import deliveries, events
 
 _COLUMNS = (
@@ -51,7 +51,7 @@ _FOLDING_COLUMNS = (
 _ROUTING_LOCK = 7_345_218_001
 
 # Undone by a crash, it is done again: what of it was sent already was under way, or is recorded after it.
-_ALONE_AND_HURRIED = select(hurry(), func.pg_advisory_xact_lock(literal(_ROUTING_LOCK)))
+_ALONE_AND_HURRIED = select(bound(), hurry(), func.pg_advisory_xact_lock(literal(_ROUTING_LOCK)))
 _WAITING = select(*EVENT_COLUMNS).where(~events.c.routed).order_by(events.c.seq).limit(bindparam("most", type_=Integer))
 
 _DEADLOCKS = 5
@@ -110,7 +110,7 @@ class Events:
 
         `decide` names their deliveries. All of it is one transaction, and one router works at a time.
         """
-        with self._database.writing() as connection:
+        with self._database.writing(bounding=True) as connection:
             if self._database.is_postgresql:
                 connection.execute(_ALONE_AND_HURRIED)
             batch = [to_event(row) for row in connection.execute(_WAITING, {"most": limit})]

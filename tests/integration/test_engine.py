@@ -11,6 +11,7 @@ from sqlalchemy import update
 from relay import wiring
 from relay.domain.delivery import State
 from relay.domain.health import IN_A_ROW
+from relay.pipeline import deliver
 from relay.store.tables import health
 from tests.support.engine import Engine, engine
 from tests.support.processes import eventually
@@ -224,6 +225,22 @@ def test_a_lost_lease_is_not_overwritten(engine: Engine, sink: Sink) -> None:
     assert delivery.state is State.PENDING, "the second worker's verdict stands: it failed, and is due in an hour"
     outcomes = sorted(attempt.outcome for attempt in engine.relay.deliveries.attempts_of(delivery.id))
     assert outcomes == ["delivered", "failed"]
+
+
+def test_what_outlived_its_lease_is_not_sent(engine: Engine, sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that stood still, or could not renew, drops what it only held: whoever has it by now sends it."""
+    monkeypatch.setattr(deliver, "SURE", 0.2)
+    engine.configure(target("paced", sink.on("/paced"), rate='"2/s"'))
+    engine.record("orders/1", "orders/2")
+    engine.drain()
+    assert len(sink.requests("/paced")) == 1, "the second had to wait for its slot for longer than its lease is sure"
+    assert [one.state for one in engine.deliveries()] == [State.DELIVERED, State.SENDING]
+
+    monkeypatch.undo()
+    engine.relay.deliveries.take_back(datetime.now(UTC) + timedelta(minutes=1))
+    engine.another().drain()
+    assert [one.subject for one in engine.deliveries(state="delivered")] == ["orders/1", "orders/2"]
+    assert len(sink.requests("/paced")) == 2
 
 
 def test_a_delivery_whose_target_goes_while_it_is_under_way_is_cancelled(engine: Engine, sink: Sink) -> None:
