@@ -70,4 +70,5 @@ def test_a_killed_run_leaves_nothing_behind(tmp_path: Path) -> None:
         [sys.executable, "-c", KILLED, str(tmp_path / "log")], cwd=ROOT, capture_output=True, text=True, check=False
     )
     left = int(killed.stdout)
-    eventually(lambda: not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE)
+    zombie = psutil.STATUS_ZOMBIE
+    eventually(lambda: left not in [one.pid for one in psutil.process_iter(["status"]) if one.info["status"] != zombie])

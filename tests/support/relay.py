@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -109,6 +109,20 @@ class RunningRelay:
                 if process.is_running():
                     process.send_signal(signal.SIGKILL)
             psutil.wait_procs(below, timeout=10)
+
+    def freeze(self, *names: str) -> None:
+        """Let these processes, and whatever they started, stand still: nobody else can tell."""
+        for process in self._processes(names):
+            process.suspend()
+
+    def thaw(self, *names: str) -> None:
+        """Let frozen processes go on where they were."""
+        for process in self._processes(names):
+            process.resume()
+
+    def _processes(self, names: Iterable[str]) -> list[psutil.Process]:
+        first = [psutil.Process(self.children[name].pid) for name in names]
+        return [process for one in first for process in (one, *one.children(recursive=True))]
 
     def stop(self, *names: str) -> None:
         """Ask these processes to end, and wait for it; all of them where none is named."""

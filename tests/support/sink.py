@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.certificates import write_certificate
-from tests.support.processes import HOST, Child, accepts, free_port
+from tests.support.processes import HOST, Child, accepts, eventually, free_port
 from tests.support.sink_server import EVERYWHERE, Answer, State, serve
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,10 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request as the sink saw it: `at` in seconds since 1970, header names in lower case, the client's `port`."""
+    """One request as the sink saw it: `at` in seconds since 1970, header names in lower case, the client's `port`.
+
+    `status` is what it was answered; `None` where there was no proper answer, or none yet.
+    """
 
     at: float
     method: str
@@ -35,6 +38,7 @@ class Received:
     headers: dict[str, str]
     body: bytes
     port: int
+    status: int | None
 
     @property
     def path(self) -> str:
@@ -89,6 +93,12 @@ class Sink:
         told = {"path": path, "answers": [answer.to_json() for answer in answers or (Answer(),)]}
         self._control("rules", told)
         return self.url("/" if path == EVERYWHERE else path)
+
+    def refuse(self, seconds: float) -> None:
+        """Break every connection and refuse new ones for so long; return when it is over. It forgets nothing."""
+        self._control("shut", seconds)
+        eventually(lambda: not accepts(self.port), what="a sink that refuses")
+        eventually(lambda: accepts(self.port), seconds + 20, what="a sink that listens")
 
     def reset(self) -> None:
         """Forget what was told and received."""

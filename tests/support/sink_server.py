@@ -8,7 +8,7 @@ import ssl
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self, cast
 from urllib.parse import unquote
 
@@ -24,7 +24,8 @@ EVERYWHERE = "*"
 class Answer:
     """What the sink does with one request. `delay` is in seconds, before anything is sent.
 
-    `size` makes a body of that many bytes. `shares` answers with other statuses at random: `{500: 0.1}` is one in ten.
+    `size` makes a body of that many bytes. `shares` answers with other statuses or in another manner at random:
+    `{500: 0.1, "reset": 0.2}` is one in ten and two in ten.
     `manner`: `answer` properly; `hang` for ever; `close` without a byte; `truncate` and `reset` end mid-body with FIN
     and RST; `stream` a body without end, `drip` one byte by byte; `headers` without end; `garbage` that is no HTTP.
     """
@@ -34,28 +35,33 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0
     size: int = 0
-    shares: dict[int, float] = field(default_factory=dict)
+    shares: dict[int | str, float] = field(default_factory=dict)
     manner: Literal["answer", "hang", "close", "truncate", "reset", "stream", "drip", "headers", "garbage"] = "answer"
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:
         """Read what `to_json` wrote, where the keys of `shares` became text."""
-        shares = {int(status): share for status, share in fields.get("shares", {}).items()}
+        told = fields.get("shares", {}).items()
+        shares = {int(name) if str(name).isdecimal() else name: share for name, share in told}
         return cls(**{**fields, "shares": shares})
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
         return asdict(self)
 
-    def head(self, status: int, framing: str) -> bytes:
+    def head(self, framing: str) -> bytes:
         """Return the status line and headers; `framing` is the header that says how the body ends."""
-        lines = [f"HTTP/1.1 {status} Status", framing, *(f"{name}: {value}" for name, value in self.headers.items())]
+        lines = [
+            f"HTTP/1.1 {self.status} Status",
+            framing,
+            *(f"{name}: {value}" for name, value in self.headers.items()),
+        ]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
-    def whole(self, status: int) -> bytes:
+    def whole(self) -> bytes:
         """Return a complete, well-formed response."""
         content = b"x" * self.size or self.body.encode()
-        return self.head(status, f"Content-Length: {len(content)}") + content
+        return self.head(f"Content-Length: {len(content)}") + content
 
 
 class State:
@@ -68,7 +74,9 @@ class State:
         self.received: list[dict[str, Any]] = []
         self.count = 0
         self.random = random.Random(0)
-        self._plain = default.whole(default.status) if default == Answer() else None
+        self.connections: set[Connection] = set()
+        self.shut: Callable[[float], None] = _cannot
+        self._plain = default.whole() if default == Answer() else None
 
     def quick(self) -> bytes | None:
         """Return the response that needs no thought, when nobody told the sink anything."""
@@ -77,16 +85,15 @@ class State:
     def answer(self, path: str) -> Answer:
         """Return how the next request for `path` is answered; the last of several answers stays."""
         answers = self.rules.get(path) or self.rules.get(EVERYWHERE) or self.default
-        return answers.pop(0) if len(answers) > 1 else answers[0]
+        return self._draw(answers.pop(0) if len(answers) > 1 else answers[0])
 
-    def status(self, answer: Answer) -> int:
-        """Return the status of this answer, by chance where it has shares."""
+    def _draw(self, answer: Answer) -> Answer:
         point = self.random.random()
-        for status, share in answer.shares.items():
+        for other, share in answer.shares.items():
             point -= share
             if point < 0:
-                return status
-        return answer.status
+                return replace(answer, **{"status" if isinstance(other, int) else "manner": other})
+        return answer
 
     def control(self, command: str, body: bytes) -> bytes:
         """Carry out a command of the test's side and return its result."""
@@ -94,6 +101,8 @@ class State:
             case "rules":
                 told = json.loads(body)
                 self.rules[told["path"]] = [Answer.from_json(answer) for answer in told["answers"]]
+            case "shut":
+                self.shut(json.loads(body))
             case "reset":
                 self.rules.clear()
                 self.received.clear()
@@ -119,10 +128,12 @@ class Connection(asyncio.Protocol):
         """Keep the transport of a new connection."""
         # uvloop's transports have the methods, not the base class.
         self.transport = cast("asyncio.Transport", transport)
+        self.state.connections.add(self)
         self.writable.set()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Stop whatever is still being sent."""
+        self.state.connections.discard(self)
         for task in self.tasks:
             task.cancel()
 
@@ -167,45 +178,48 @@ class Connection(asyncio.Protocol):
             self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(result), result))
             return
         self.state.count += 1
-        if self.state.record:
-            self._record(target)
+        record = self._record(target)
         if (quick := self.state.quick()) is not None:
+            record["status"] = 200
             self.transport.write(quick)
             return
-        task = asyncio.ensure_future(self._answer(self.state.answer(unquote(target.partition("?")[0]))))
+        task = asyncio.ensure_future(self._answer(self.state.answer(unquote(target.partition("?")[0])), record))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    def _record(self, target: str) -> None:
-        self.state.received.append(
-            {
-                "at": time.time(),
-                "method": self.parser.get_method().decode(),
-                "target": target,
-                "headers": [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.headers],
-                "body": b"".join(self.body).decode("latin-1"),
-                "port": (self.transport.get_extra_info("peername") or (0, 0))[1],
-            }
-        )
+    def _record(self, target: str) -> dict[str, Any]:
+        if not self.state.record:
+            return {}
+        record = {
+            "at": time.time(),
+            "method": self.parser.get_method().decode(),
+            "target": target,
+            "headers": [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.headers],
+            "body": b"".join(self.body).decode("latin-1"),
+            "port": (self.transport.get_extra_info("peername") or (0, 0))[1],
+            "status": None,
+        }
+        self.state.received.append(record)
+        return record
 
-    async def _answer(self, answer: Answer) -> None:
+    async def _answer(self, answer: Answer, record: dict[str, Any]) -> None:
         if answer.delay:
             await asyncio.sleep(answer.delay)
-        status = self.state.status(answer)
         match answer.manner:
             case "answer":
-                self.transport.write(answer.whole(status))
+                record["status"] = answer.status
+                self.transport.write(answer.whole())
             case "close":
                 self.transport.close()
             case "truncate" | "reset":
-                self.transport.write(answer.head(status, "Content-Length: 1000") + b"x" * 10)
+                self.transport.write(answer.head("Content-Length: 1000") + b"x" * 10)
                 # The client shall see the first part before the connection breaks.
                 await asyncio.sleep(0.05)
                 self._break(reset=answer.manner == "reset")
             case "stream":
-                await self._for_ever(answer.head(status, "Transfer-Encoding: chunked"), _chunk(CHUNK))
+                await self._for_ever(answer.head("Transfer-Encoding: chunked"), _chunk(CHUNK))
             case "drip":
-                await self._for_ever(answer.head(status, "Transfer-Encoding: chunked"), _chunk(1), pause=0.05)
+                await self._for_ever(answer.head("Transfer-Encoding: chunked"), _chunk(1), pause=0.05)
             case "headers":
                 await self._for_ever(b"HTTP/1.1 200 OK\r\n", b"X-More: " + b"x" * 1000 + b"\r\n")
             case "garbage":
@@ -230,6 +244,10 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
 
+def _cannot(seconds: float) -> None:
+    raise AssertionError("nothing listens yet")
+
+
 def _chunk(size: int) -> bytes:
     return b"%x\r\n%s\r\n" % (size, b"x" * size)
 
@@ -237,10 +255,23 @@ def _chunk(size: int) -> bytes:
 def serve(host: str, port: int, state: State, tls: ssl.SSLContext | None, ready: Callable[[], None]) -> None:
     """Serve until the process is told to end; call `ready` once connections are accepted."""
 
-    async def main() -> None:
+    async def listen() -> asyncio.Server:
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Connection(state), host, port, ssl=tls, backlog=2048)
+        return await loop.create_server(lambda: Connection(state), host, port, ssl=tls, backlog=2048)
+
+    async def main() -> None:
+        seconds: asyncio.Queue[float] = asyncio.Queue()
+        state.shut = seconds.put_nowait
+        server = await listen()
         ready()
-        await server.serve_forever()
+        while True:
+            pause = await seconds.get()
+            server.close()
+            # Whoever asked for it hears that it is done.
+            await asyncio.sleep(0.01)
+            for connection in tuple(state.connections):
+                connection.transport.abort()
+            await asyncio.sleep(pause)
+            server = await listen()
 
     uvloop.run(main())

@@ -15,12 +15,15 @@ from tests.support.processes import HOST, Child, free_port
 
 
 class Valkey:
-    """A Valkey server on a free loopback port; its port outlives `kill` and `start`, its data only if `persistent`."""
+    """A Valkey server on a free loopback port; its port outlives `kill` and `start`, its data only if `persistent`.
+
+    `persistent` may be changed before a `start`.
+    """
 
     def __init__(self, *, persistent: bool = False) -> None:
         self.port = free_port()
         self.directory = Path(tempfile.mkdtemp(prefix="valkey-"))
-        self._persistent = persistent
+        self.persistent = persistent
         self._child: Child | None = None
 
     @property
@@ -41,7 +44,7 @@ class Valkey:
                 "--port": str(self.port),
                 "--dir": str(self.directory),
                 "--save": "",
-                "--appendonly": "yes" if self._persistent else "no",
+                "--appendonly": "yes" if self.persistent else "no",
                 "--maxmemory-policy": "noeviction",
             }
             arguments = [part for option in options.items() for part in option]
