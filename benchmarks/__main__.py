@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.report import Row
 
-NAMES = ("rendering", "transport", "inbound", "delivery", "backlog", "latency", "capture")
+NAMES = ("rendering", "transport", "inbound", "delivery", "backlog", "latency", "storm", "capture")
 RESULTS = Path(__file__).with_name("results.json")
 
 

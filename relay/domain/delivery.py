@@ -84,10 +84,11 @@ class Rider:
 
 @dataclass(frozen=True, slots=True)
 class Gathering:
-    """A digest whose window is open: until when, and how many it has gathered."""
+    """A digest's window: until when, and how many it has gathered. `due` says that the digest is about to leave."""
 
     until: datetime
     count: int
+    due: bool = False
 
 
 @dataclass(frozen=True, slots=True)

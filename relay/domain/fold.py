@@ -20,6 +20,8 @@ TYPES = 10
 SOURCES = 3
 LINE = 160
 """Characters of a line."""
+LOOKED_AT = 2000
+"""Characters of a text in which its first line is looked for."""
 
 _CHANGES = (".created", ".updated", ".deleted")
 _LOUDEST = (Tone.BAD, Tone.WARNING, Tone.GOOD, Tone.NEUTRAL)
@@ -51,7 +53,8 @@ def fold_card(told: Sequence[Rider], lines: Sequence[str], tones: Iterable[Tone]
 
 def line_of(event: Event, card: Card, text: str | None) -> str:
     """Return an event in one line: of its route's `text` the first, else its card's title and what changed."""
-    said = next((line for line in unmarked(text or "").splitlines() if line.strip()), None) or _headline(event, card)
+    lines = unmarked((text or "")[:LOOKED_AT]).splitlines()
+    said = next((line for line in lines if line.strip()), None) or _headline(event, card)
     line = " ".join(said.split())
     return line if len(line) <= LINE else f"{line[: LINE - 1]}…"
 

@@ -22,7 +22,7 @@ class WindowStore(Protocol):
     """Where deliveries are kept that gather, or told something before."""
 
     def gathering(self, digests: Collection[str], now: datetime) -> dict[str, Gathering]:
-        """Return what each of these digests gathers in a window that is open now."""
+        """Return what each of these digests gathers in the window that ends last."""
 
     def told(self, dedupes: Collection[str], since: datetime) -> list[Told]:
         """Return the deliveries that told these since then, or will, in the order of their making."""
@@ -65,7 +65,8 @@ def _new(live: Live, route: CompiledRoute | None, delivery: Delivery, event: Eve
     """Return a delivery with the names of what it gathers with and of what it tells."""
     if route is None:
         return _New(delivery)
-    digest = route.route.digest if live.targets[delivery.target].gathers else None
+    target = live.targets.get(delivery.target)
+    digest = route.route.digest if target and target.gathers else None
     dedupe = route.route.dedupe
     named = replace(
         delivery,
@@ -121,13 +122,16 @@ def _told_once(new: _New, told: dict[str, Told], now: datetime) -> _New:
 
 
 def _gathered(new: _New, gathering: dict[str, Gathering], now: datetime) -> Delivery:
-    """Return the delivery due when its window ends; `gathering` learns of it."""
+    """Return the delivery due when its window ends, or later if it was to be; `gathering` learns of it."""
     one, digest = new.delivery, new.digest
     if digest is None or one.digest is None:
         return one
-    window = gathering.pop(one.digest, None) or Gathering(now + timedelta(seconds=digest.window), 0)
+    window = gathering.pop(one.digest, None)
+    if window is None or (window.due and window.count + 1 >= digest.max):
+        # None is open, or it was filled and has only not left yet.
+        window = Gathering(now + timedelta(seconds=digest.window), 0)
     if window.count + 1 >= digest.max:
-        # Due at once, and with it all that it gathered with: the next begins a new window.
-        return replace(one, next_attempt_at=now)
-    gathering[one.digest] = Gathering(window.until, window.count + 1)
-    return replace(one, next_attempt_at=window.until)
+        # Due by itself, and with it all that it gathered with: the next begins a new window.
+        return one
+    gathering[one.digest] = replace(window, count=window.count + 1)
+    return replace(one, next_attempt_at=max(one.next_attempt_at, window.until))

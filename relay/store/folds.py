@@ -44,7 +44,7 @@ class Folds:
             ):
                 return []
         with self._database.writing() as connection:
-            _bind(connection, leader, waiting, most)
+            _bind(connection, leader, waiting, most, gathered=digest is not None)
             return _riders(connection, leader.id)
 
     def events(self, seqs: Iterable[int]) -> Mapping[int, Event]:
@@ -53,17 +53,24 @@ class Folds:
             return load_events(connection, seqs)
 
     def gathering(self, digests: Collection[str], now: datetime) -> dict[str, Gathering]:
-        """Return what each of these digests gathers in a window that is open now."""
+        """Return what each of these digests gathers in the window that ends last."""
         if not digests:
             return {}
+        counted = (
+            select(deliveries.c.digest, deliveries.c.next_attempt_at, func.count())
+            .where(deliveries.c.state == State.PENDING, deliveries.c.tries == 0)
+            .group_by(deliveries.c.digest, deliveries.c.next_attempt_at)
+            .order_by(deliveries.c.next_attempt_at)
+        )
+        due, open_ = set(), {}
         with self._database.reading() as connection:
-            counted = (
-                select(deliveries.c.digest, func.min(deliveries.c.next_attempt_at), func.count())
-                .where(any_of(connection, deliveries.c.digest, digests), deliveries.c.next_attempt_at > now)
-                .where(deliveries.c.state == State.PENDING, deliveries.c.tries == 0)
-                .group_by(deliveries.c.digest)
-            )
-            return {row[0]: Gathering(row[1], row[2]) for row in connection.execute(counted)}
+            named = any_of(connection, deliveries.c.digest, digests)
+            for digest, until, count in connection.execute(counted.where(named)):
+                if until <= now:
+                    due.add(digest)
+                else:
+                    open_[digest] = Gathering(until, count, digest in due)
+        return open_
 
     def told(self, dedupes: Collection[str], since: datetime) -> list[Told]:
         """Return the deliveries that told these since then, or will once sent, in the order of their making."""
@@ -129,7 +136,7 @@ def _waiting(target: str, digest: str | None, now: datetime) -> ColumnElement[bo
     return and_(deliveries.c.target == target, due, deliveries.c.digest.is_(None), fresh)
 
 
-def _bind(connection: Connection, leader: Claimed, waiting: ColumnElement[bool], most: int) -> None:
+def _bind(connection: Connection, leader: Claimed, waiting: ColumnElement[bool], most: int, *, gathered: bool) -> None:
     """Make riders of what waits, if the leader is still held by whoever asks."""
     mine = select(deliveries.c.id).where(deliveries.c.id == leader.id, deliveries.c.lease == leader.lease)
     if connection.scalar(mine.with_for_update()) is None:
@@ -137,7 +144,8 @@ def _bind(connection: Connection, leader: Claimed, waiting: ColumnElement[bool],
     picked = (
         select(deliveries.c.id)
         .where(waiting)
-        .order_by(deliveries.c.next_attempt_at, deliveries.c.id)
+        # Of a digest the first stored: were the due ones first, none would be left to lead what is left.
+        .order_by(*(() if gathered else (deliveries.c.next_attempt_at,)), deliveries.c.id)
         .limit(most)
         .with_for_update(skip_locked=True, of=deliveries)
         .cte("picked")

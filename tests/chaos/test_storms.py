@@ -63,7 +63,11 @@ def burst(relay: RunningRelay, count: int, first: int = 0) -> None:
     for start in range(first, first + count, 1000):
         batch = [
             {
-                "specversion": "1.0", "id": str(number), "source": "shop", "type": "orders.updated", "time": now,
+                "specversion": "1.0",
+                "id": str(number),
+                "source": "shop",
+                "type": "orders.updated",
+                "time": now,
                 "subject": f"orders/{number}",
                 "data": {"before": {"status": "new"}, "after": {"status": "paid"}, "changed": ["status"], "meta": {}},
             }
@@ -133,6 +137,21 @@ def test_a_worker_dies_in_a_burst(relay: RunningRelay) -> None:
     assert not wanted - Counter(counted), "a message that was recorded is in the space"
     assert len(counted) <= ended["delivered"] + held
     assert sum(counted) <= kills * size + held, "what is sent once more is what was under way alone"
+
+
+@pytest.mark.parametrize("relay", ["postgresql"], indirect=True)
+def test_the_database_dies_in_a_burst(relay: RunningRelay, postgres: Postgres) -> None:
+    """PostgreSQL is killed while messages fold: once it is back, each change is told in the message that has it."""
+    burst(relay, 1500)
+    eventually(lambda: told(relay), what="a message")
+    postgres.kill()
+    postgres.start()
+    ended = settle(relay, 1500)
+    counted = told(relay)
+    print(f"messages {len(counted)}: {counted}")
+    assert ended.keys() == {"delivered", "folded"}
+    # A result that could not be stored is kept until it can be; the very same message is shown once.
+    assert sum(counted) == 1500
 
 
 def let_leases_end(relay: RunningRelay) -> None:

@@ -148,12 +148,15 @@ def test_a_digest_rides_whole(stores: Stores) -> None:
 
 
 def test_open_windows_are_counted(stores: Stores) -> None:
-    """A digest's window ends where its first delivery is due; what is due already or was tried belongs to none."""
+    """A digest's window ends when its deliveries are due, and the latest counts; that one is due already is told."""
     until = NOW + timedelta(minutes=5)
+    place(stores, 7, digest="a" * 32, next_attempt_at=until - timedelta(minutes=1))
     place(stores, 3, digest="a" * 32, next_attempt_at=until)
     place(stores, 1, digest="b" * 32)
     known = Folds(stores.database).gathering({"a" * 32, "b" * 32, "c" * 32}, NOW)
     assert known == {"a" * 32: Gathering(until, 3)}
+    place(stores, 1, digest="a" * 32)
+    assert Folds(stores.database).gathering({"a" * 32}, NOW) == {"a" * 32: Gathering(until, 3, due=True)}
     assert Folds(stores.database).gathering({"a" * 32}, until) == {}
     assert Folds(stores.database).gathering(set(), NOW) == {}
 
