@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from dataclasses import replace
 from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -16,7 +17,7 @@ from relay.domain.layout import Room, roomiest
 from relay.domain.plain import LINE, plain, title_of
 from relay.domain.replies import safe_words
 from relay.domain.target import Delivered, Message, Outcome, Refused, TargetOptions, TryLater
-from relay.domain.templates import Template
+from relay.domain.templates import Template, TemplateFailed
 from relay.domain.text import clean, one_line
 from relay.domain.tls import tls_of
 from relay.domain.words import NOTHING
@@ -84,14 +85,17 @@ class EmailTarget:
         return clean(value)
 
     def render(self, message: Message) -> requests.Request:
-        """Return the mail that tells of the event. Raises `TemplateFailed` for its subject."""
+        """Return the mail that tells of the event; a subject that fails costs itself, not the mail."""
+        subject, failure = self._subject_of(message)
+        if failure:
+            message = replace(message, notice=" ".join(filter(None, (message.notice, failure))))
         mail = EmailMessage(policy=_POLICY)
         mail["From"], mail["To"] = self._from, self._to
         if self._cc:
             mail["Cc"] = self._cc
         if self._reply_to is not None:
             mail["Reply-To"] = self._reply_to
-        mail["Subject"] = self._subject_of(message)
+        mail["Subject"] = subject
         mail["Date"] = format_datetime(message.sent_at)
         mail["Message-ID"] = self._message_id(message)
         if message.thread:
@@ -115,13 +119,20 @@ class EmailTarget:
     def _safe(self, line: str) -> str:
         return safe_words(line, [self._password] if self._password else [])
 
-    def _subject_of(self, message: Message) -> str:
-        words = self._subject.render(message.event, clean) if self._subject else title_of(message)
-        return one_line(words, LINE) or NOTHING
+    def _subject_of(self, message: Message) -> tuple[str, str]:
+        """Return the subject, and why the template failed if it did. A fold tells of many: its title is its subject."""
+        failure, words = "", title_of(message)
+        if self._subject is not None and not message.folded:
+            try:
+                words = self._subject.render(message.event, clean)
+            except TemplateFailed as error:
+                failure = f"The subject failed: {error}"
+        return one_line(words, LINE) or NOTHING, failure
 
     def _message_id(self, message: Message) -> str:
-        # A replay is meant to be seen again: mail programs hide what they have seen.
-        return self._id(f"{message.id}.{message.earlier}" if message.earlier else message.id)
+        # A replay is meant to be seen again, and so is what tells more: mail programs hide what they have seen.
+        again = message.earlier or message.folded
+        return self._id(f"{message.id}.{message.earlier}-{message.folded}" if again else message.id)
 
     def _id(self, name: str) -> str:
         return f"<{name if _ID.fullmatch(name) else _digest(name)}@{self._from.domain}>"

@@ -138,10 +138,21 @@ def test_a_huge_row_is_cut_visibly() -> None:
     assert "more characters" in part(mail(text="y" * 1_000_000), "html")
 
 
+def test_a_subject_that_fails_costs_itself() -> None:
+    """The mail goes out under the news' title and says what failed; of a fold, the title is the subject anyway."""
+    read = mail(options={"subject": "{{ 1 / 0 }}"}, text="Hello")
+    assert read["Subject"] == "orders.updated"
+    assert "The subject failed: division by zero" in part(read, "plain")
+    assert "The subject failed: division by zero" in part(read, "html")
+    folded = mail(options={"subject": "Order {{ data.n }}"}, told=Card("7 changes"), folded=6)
+    assert folded["Subject"] == "7 changes"
+
+
 def test_a_replay_is_another_mail() -> None:
     """Retries share a Message-ID; what is sent again on purpose has its own, or mail programs would hide it."""
     assert mail()["Message-ID"] == mail()["Message-ID"] == "<e1_mail@example.com>"
-    assert mail(earlier=2)["Message-ID"] == "<e1_mail.2@example.com>"
+    assert mail(earlier=2)["Message-ID"] == "<e1_mail.2-0@example.com>"
+    assert mail(folded=7)["Message-ID"] == "<e1_mail.0-7@example.com>"
     odd = str(mail(id="e 1\r\n<x>_mail")["Message-ID"])
     assert odd.count("@") == 1
     assert " " not in odd
