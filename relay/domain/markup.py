@@ -83,13 +83,13 @@ PLAIN = Markup(whole=re.compile("(?!)"), marks=re.compile("(?!)"))
 """No marks at all."""
 
 ANGLES = Markup(
-    whole=re.compile(r"<[^<>]{0,2048}>?|&\w{2,5};"),
+    whole=re.compile(r"<[^<>]{0,2048}>?|&\w{2,5};|```"),
     marks=re.compile(r"((?<![^\W_])[*_~`]|[*_~`](?![^\W_]))"),
 )
 """Single marks around words, and links in angle brackets: Google Chat and Slack."""
 
 MARKDOWN = Markup(
-    whole=re.compile(r"\\.|\[[^\[\]\n]{0,500}\](?:\([^()\s]{0,2048}\)?)?|<[^<>\s]{0,2048}>?"),
+    whole=re.compile(r"\\.|\[[^\[\]\n]{0,500}\](?:\([^()\s]{0,2048}\)?)?|<[^<>\s]{0,2048}>?|([*_~|`])\1{1,2}"),
     marks=re.compile(r"\\.|(\*\*|__|~~|\|\||(?<![^\W_])[*_`]|[*_`](?![^\W_]))"),
 )
 """Markdown, as Discord, Mattermost and Teams read it."""
