@@ -11,7 +11,20 @@ from pathlib import Path
 
 from benchmarks.report import Row
 
-NAMES = ("rendering", "transport", "inbound", "delivery", "backlog", "latency", "storm", "capture")
+NAMES = (
+    "rendering",
+    "transport",
+    "inbound",
+    "delivery",
+    "backlog",
+    "whole",
+    "latency",
+    "sick",
+    "storm",
+    "growth",
+    "idle",
+    "capture",
+)
 RESULTS = Path(__file__).with_name("results.json")
 
 

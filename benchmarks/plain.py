@@ -1,15 +1,22 @@
 """The plain Celery way: one task for each POST, written as people write it. The baseline of whole-system benchmarks."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import requests
 from celery import Celery
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from benchmarks.stage import Stage
-from tests.support.processes import Child
+from relay.web.serve import serve
+from tests.support.processes import HOST, Child
 
 BROKER = "BENCHMARK_BROKER_URL"
 
@@ -39,3 +46,21 @@ def publisher(broker: str) -> Iterator[Any]:
 def worker(stage: Stage) -> Child:
     """Start a worker of the plain way, as large as ours."""
     return stage.worker("benchmarks.plain", {BROKER: stage.valkey.url})
+
+
+def door(sink: str) -> Starlette:
+    """Return an application that publishes a task for each event of a batch, as people write it."""
+
+    def publish(events: list[dict[str, Any]]) -> None:
+        for event in events:
+            app.tasks["plain.post"].delay(sink + event["type"].partition(".")[0], event["data"])
+
+    async def take(request: Request) -> Response:
+        await run_in_threadpool(publish, await request.json())
+        return Response(status_code=202)
+
+    return Starlette(routes=[Route("/", take, methods=["POST"])])
+
+
+if __name__ == "__main__":
+    serve(door(sys.argv[2]), HOST, int(sys.argv[1]))

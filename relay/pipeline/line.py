@@ -26,8 +26,7 @@ class Line:
     """Runs a step and, in the same breath, the steps it gives work to: one nudge from commit to request.
 
     While it delivers it also answers for the steps before it, so that a worker whose processes all deliver still
-    takes in and routes; whoever comes after it for the same nudge has nothing to do. Each step's batch is its own
-    transaction: whoever dies leaves nothing half done.
+    takes in and routes. Each step's batch is its own transaction: whoever dies leaves nothing half done.
     """
 
     def __init__(
@@ -49,18 +48,19 @@ class Line:
 
     def collect(self) -> None:
         """Take in what outboxes hold, route it and deliver it."""
-        if self._nudge.take("collect") and self._take_in():
+        self._nudge.take("collect")
+        if self._take_in():
             self._walk()
 
     def fan_out(self) -> None:
         """Route what waits, and deliver it."""
-        if self._nudge.take("fan_out"):
-            self._walk()
+        self._nudge.take("fan_out")
+        self._walk()
 
     def deliver(self) -> None:
         """Deliver what is due."""
-        if self._nudge.take("deliver"):
-            self._deliver.drain(self._meanwhile)
+        self._nudge.take("deliver")
+        self._deliver.drain(self._meanwhile)
 
     def sweep(self) -> None:
         """Nudge whatever is due, orphaned or late."""

@@ -54,7 +54,7 @@ class Engine:
 
     def drain(self) -> None:
         """Deliver until nothing is due."""
-        self.relay.deliver.drain(self.relay.line._meanwhile)
+        self.relay.line.deliver()
 
     def drain_until_settled(self, timeout: float = 30.0) -> None:
         """Deliver, retries included, until nothing is open."""
