@@ -44,6 +44,7 @@ class Route(BaseModel):
 
     `types` and `sources` are shell-style globs; none means all. `when` is a CEL condition over `event` and `data`.
     `text` and `thread` are Jinja templates over the same two, and so is `link`: the address of what the event is about.
+    `card` is one that makes JSON: a whole card in the form of the targets' kind.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +59,7 @@ class Route(BaseModel):
     digest: Digest | None = None
     dedupe: Dedupe | None = None
     link: Annotated[str, Field(max_length=2048)] | None = None
+    card: Annotated[str, Field(max_length=32_000)] | None = None
 
     def takes(self, event_type: str, source: str) -> bool:
         """Say whether an event of this type and source is for this route, its condition aside."""

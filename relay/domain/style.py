@@ -1,5 +1,6 @@
 """How a kind of target writes what a template marks: links, code, bold words, mentions."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,17 @@ Escape = Callable[[str], str]
 
 _PLACES = str.maketrans({"(": "%28", ")": "%29"})
 _NAME = re.compile(r"[A-Za-z0-9_.@/&-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class JsonText:
+    """Escapes a value that stands between the quotes of a JSON template, after `inner` escaped it for its reader."""
+
+    inner: Escape = str
+
+    def __call__(self, value: str) -> str:
+        """Return the value, escaped twice: for its reader, and for JSON."""
+        return json.dumps(self.inner(value), ensure_ascii=False)[1:-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,11 @@ def in_backticks(text: str) -> str:
     """Return text as code, as Google Chat, Slack and Markdown write it: in a line, or in a block of lines."""
     words = clean(text).replace("`", "ˋ")
     return f"```\n{words}\n```" if "\n" in words else f"`{words}`" if words.strip() else ""
+
+
+def in_markdown(mention: Callable[[str], str] = str) -> Style:
+    """Return the marks of Markdown."""
+    return Style(in_brackets, lambda words: f"**{words}**", in_backticks, mention)
 
 
 def named(name: str) -> str:

@@ -1,5 +1,6 @@
 """What a target kind sees of a delivery, and what it says of the reply. It opens no socket."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, Self
@@ -64,7 +65,8 @@ class Message:
     the route's templates failed, and is shown beside the news. `earlier` counts the attempts made before the delivery
     was last replayed: the same for each try of one sending. `former` holds signing secrets that were replaced so lately
     that they go on signing beside the present ones. `folded` counts the deliveries that it tells beside its own, in a
-    `card` of them all: `event` is the leader's then.
+    `card` of them all: `event` is the leader's then. `layout` is a whole card in the kind's own JSON, which a template
+    made and the kind found good: it goes before everything else.
     """
 
     id: str
@@ -78,6 +80,7 @@ class Message:
     told: Card | None = None
     former: tuple[str, ...] = ()
     folded: int = 0
+    layout: Mapping[str, Any] | None = None
 
     @property
     def card(self) -> Card:
@@ -159,7 +162,7 @@ class Target(Protocol):
         """Return what the response means. Never raises: a nonsense reply is an outcome too."""
 
 
-def style_of(target: Target) -> Style:
+def style_of(target: Target | type[Target]) -> Style:
     """Return how the target's kind writes what templates mark: plain words, unless it says otherwise."""
     style = getattr(target, "style", PLAIN)
     return style if isinstance(style, Style) else PLAIN

@@ -5,6 +5,7 @@ template away from Python, its bounds from filling the memory or going on for ev
 """
 
 import json
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from pydantic import AfterValidator
 from relay.domain.event import Event
 from relay.domain.filters import CAME, filters_of
 from relay.domain.sandbox import MAX_TEXT, Sandbox, Shaped, count_loops, limited, numbers
-from relay.domain.style import PLAIN, Escape, Style
+from relay.domain.style import PLAIN, Escape, JsonText, Style
 from relay.domain.words import shown
 
 __all__ = ["MAX_TEXT", "Escape", "Template", "TemplateFailed", "TemplateText", "json_text"]
@@ -34,9 +35,8 @@ class TemplateFailed(ValueError):
     """The template could not be filled in with this event."""
 
 
-def json_text(value: str) -> str:
-    """Escape a value that stands between the quotes of a JSON template; what `tojson` prints there is left alone."""
-    return json.dumps(value, ensure_ascii=False)[1:-1]
+json_text = JsonText()
+"""Escapes a value between the quotes of a JSON template; what `tojson` prints there is left alone."""
 
 
 class Template:
@@ -111,8 +111,21 @@ def _tojson(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _json_value(value: Any) -> str:
-    return Shaped(_tojson(value))
+def _in_json(inner: Escape) -> Callable[[Any], str]:
+    """Return `tojson` for a JSON template: a value with its quotes, the texts in it escaped for their reader."""
+
+    def escaped(value: Any) -> Any:
+        match value:
+            case str():
+                return inner(value)
+            case dict():
+                return {inner(str(name)): escaped(item) for name, item in value.items()}
+            case list() | tuple():
+                return [escaped(item) for item in value]
+            case _:
+                return None if isinstance(value, Undefined) else value
+
+    return lambda value: Shaped(_tojson(escaped(value)))
 
 
 @lru_cache(maxsize=64)
@@ -134,7 +147,7 @@ def _environment(escape: Escape, style: Style = PLAIN) -> Sandbox:
     for name in _REMOVED:
         del environment.filters[name]
     environment.filters |= filters_of(escape, style)
-    environment.filters["tojson"] = _json_value if json_text in (escape, getattr(escape, "func", None)) else _tojson
+    environment.filters["tojson"] = _in_json(escape.inner) if isinstance(escape, JsonText) else _tojson
     del environment.globals["lipsum"]
     environment.globals["range"] = numbers
     return environment

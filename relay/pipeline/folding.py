@@ -60,6 +60,7 @@ class Folding:
         return replace(
             message,
             text=None,
+            layout=None,
             notice=None,
             thread=thread,
             told=fold_card(told, lines, tones, thread),

@@ -4,15 +4,20 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from relay.domain.card import Card, default_thread, event_card, web_link
-from relay.domain.event import Event
+from relay.domain.event import Event, parse_json
 from relay.domain.route import Route
-from relay.domain.style import PLAIN, Style
+from relay.domain.style import PLAIN, Cards, JsonText, Style
 from relay.domain.target import Message, Target, style_of
 from relay.domain.templates import Escape, Template, TemplateFailed
+from relay.errors import Unreadable
 from relay.pipeline.conditions import Condition, Facts
+
+_Made = TypeVar("_Made")
 
 
 class BadExpression(ValueError):
@@ -63,6 +68,18 @@ class CompiledRoute:
             raise TemplateFailed("it makes no http or https address")
         return address or None
 
+    def layout(self, event: Event, cards: Cards) -> dict[str, Any] | None:
+        """Return the whole card that the route makes, `None` where it makes none. Raises `TemplateFailed`."""
+        if "card" not in self._templates:
+            return None
+        try:
+            made = parse_json((self._fill("card", event, JsonText(cards.escape)) or "").encode(errors="replace"))
+        except Unreadable as error:
+            raise TemplateFailed(error.message) from None
+        if (problem := cards.check(made)) is not None:
+            raise TemplateFailed(problem)
+        return dict(made)
+
     def digest_key(self, event: Event) -> str:
         """Return what the event is gathered by, beside route and target. Raises `TemplateFailed`."""
         return self._fill("digest.key", event, str) or ""
@@ -92,6 +109,7 @@ def compile_route(route: Route) -> CompiledRoute:
         "text": route.text,
         "thread": route.thread,
         "link": route.link,
+        "card": route.card,
         "digest.key": route.digest.key if route.digest else None,
         "dedupe.key": route.dedupe.key if route.dedupe else None,
     }
@@ -127,20 +145,25 @@ def compose(
         return Message(message_id, event, sent_at, earlier=earlier, former=former)
     failures: list[str] = []
 
-    def tried(key: str, fill: Callable[[], str | None]) -> str | None:
+    def tried(key: str, fill: Callable[[], _Made | None]) -> _Made | None:
         try:
             return fill()
         except TemplateFailed as failure:
             failures.append(f"The {key} of route {route.route.name} failed: {failure}" if route else str(failure))
             return None
 
-    text = thread = None
+    text = thread = layout = None
     if route is not None:
-        text = tried("text", lambda: route.text(event, target.escape, style_of(target)))
+        style = style_of(target)
+        if style.cards:
+            layout = tried("card", partial(route.layout, event, style.cards))
+        text = tried("text", lambda: route.text(event, target.escape, style))
         thread = tried("thread", lambda: route.thread(event))
         if link := tried("link", lambda: route.link(event)):
             told = replace(told or event_card(event), link=link)
     if thread is None:
         thread = told.thread if told else default_thread(event)
     notice = " ".join(failures) or None
-    return Message(message_id, event, sent_at, text, thread, page, notice, earlier, told, former)
+    if text and notice:
+        text = f"{text}\n{target.escape(notice)}"
+    return Message(message_id, event, sent_at, text, thread, page, notice, earlier, told, former, layout=layout)

@@ -13,6 +13,7 @@ from relay.domain.judgement import judge_status
 from relay.domain.layout import COLOURS, Room, label, links, notes, paragraph, roomiest, value
 from relay.domain.markup import MARKDOWN, escape_markdown, markdown_link
 from relay.domain.replies import document, member, safe_words, wait_until
+from relay.domain.style import Style, in_markdown
 from relay.domain.target import Message, Outcome, TargetOptions, TryLater
 from relay.domain.text import clean, fitted_line, units
 
@@ -56,6 +57,7 @@ class DiscordTarget(WebhookTarget):
 
     kind: ClassVar[str] = "discord"
     Options: ClassVar[type[TargetOptions]] = DiscordOptions
+    style: ClassVar[Style] = in_markdown(lambda name: escape_markdown(f"@{name}"))
 
     def __init__(self, options: DiscordOptions) -> None:
         super().__init__(options)

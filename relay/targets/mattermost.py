@@ -13,6 +13,7 @@ from relay.domain.judgement import judge_status
 from relay.domain.layout import COLOURS, Room, in_words, label, links, notes, paragraph, roomiest, value
 from relay.domain.markup import MARKDOWN, escape_markdown, markdown_link, no_mention
 from relay.domain.replies import document, member, safe_words
+from relay.domain.style import Style, in_markdown
 from relay.domain.target import Message, Outcome, TargetOptions
 from relay.domain.text import clean, fitted_line
 
@@ -56,6 +57,7 @@ class MattermostTarget(WebhookTarget):
 
     kind: ClassVar[str] = "mattermost"
     Options: ClassVar[type[TargetOptions]] = MattermostOptions
+    style: ClassVar[Style] = in_markdown(lambda name: f"@{name.removeprefix('@')}")
 
     def __init__(self, options: MattermostOptions) -> None:
         super().__init__(options)

@@ -12,7 +12,7 @@ from relay.domain.durations import Rate
 from relay.domain.judgement import judge_status
 from relay.domain.layout import COLOURS, Room, in_words, label, links, notes, paragraph, roomiest, value
 from relay.domain.markup import ANGLES, look_alike, no_brackets
-from relay.domain.style import Style, in_angles, in_backticks
+from relay.domain.style import Cards, Style, in_angles, in_backticks
 from relay.domain.target import Message, Outcome, TargetOptions
 from relay.domain.text import clean, fitted_line
 
@@ -29,6 +29,9 @@ PER_SECOND = 1.0
 """Messages a second that a webhook takes (Slack docs, "Rate limits")."""
 
 ROOMS = (Room(40, 500, 2_500), Room(40, 200, 1_500), Room(30, 100, 800), Room(20, 60, 400))
+
+BLOCKS = 50
+"""Blocks of a message (Slack docs, "Blocks")."""
 
 LABEL = 100
 SMALL = 300
@@ -58,6 +61,23 @@ def _mention(name: str) -> str:
     return f"<{_MENTIONS.get(name[:1], '@')}{name}>"
 
 
+def _escaped(value: str) -> str:
+    # Slack takes an escaped bracket at the beginning of a line for a quote all the same.
+    return _QUOTE.sub(r"\1›", look_alike(value)).translate(_ENTITIES)
+
+
+def _mistake(card: Any) -> str | None:
+    """Return what is wrong with a message that a template made, `None` where Slack takes it."""
+    blocks = card.get("blocks") if isinstance(card, dict) else None
+    if not isinstance(blocks, list) or not 0 < len(blocks) <= BLOCKS or card.keys() - {"blocks", "text"}:
+        return f'it is no message: {{"blocks": [...]}}, up to {BLOCKS} of them, and "text" for notifications'
+    if not all(isinstance(block, dict) and isinstance(block.get("type"), str) for block in blocks):
+        return "a block has a type"
+    if not isinstance(card.get("text", ""), str):
+        return "text is no text"
+    return None if _fits(card) else f"it has more than {BLOCKS_UNITS:,} characters"
+
+
 class SlackTarget(WebhookTarget):
     """Posts each event to a Slack channel, through an incoming webhook.
 
@@ -79,16 +99,18 @@ class SlackTarget(WebhookTarget):
         lambda words: f"*{words}*",
         lambda text: in_backticks(text).translate(_ENTITIES),
         _mention,
+        Cards(_escaped, _mistake),
     )
 
     @staticmethod
     def escape(value: str) -> str:
         """Return a value that neither mentions, links nor formats."""
-        # Slack takes an escaped bracket at the beginning of a line for a quote all the same.
-        return _QUOTE.sub(r"\1›", look_alike(value)).translate(_ENTITIES)
+        return _escaped(value)
 
     def render(self, message: Message) -> requests.Request:
         """Return the request that posts the message, its text if it has one and else the event's card."""
+        if message.layout is not None:
+            return self._post({"text": in_words(message.card)[:SMALL], **message.layout, **QUIET})
         words = clean(message.text or "").strip()
         if not words:
             return self._post(roomiest(ROOMS, lambda room: _card(message, room), _fits))

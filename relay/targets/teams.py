@@ -14,6 +14,7 @@ from relay.domain.judgement import judge_code, judge_status
 from relay.domain.layout import Room, in_words, label, links, notes, paragraph, roomiest, value
 from relay.domain.markup import MARKDOWN, escape_markdown
 from relay.domain.replies import document, member, safe_words
+from relay.domain.style import Style, in_markdown
 from relay.domain.target import Delivered, Message, Outcome, TargetOptions
 from relay.domain.text import clean, fitted_line
 
@@ -63,6 +64,7 @@ class TeamsTarget(WebhookTarget):
 
     kind: ClassVar[str] = "teams"
     Options: ClassVar[type[TargetOptions]] = TeamsOptions
+    style: ClassVar[Style] = in_markdown(escape_markdown)
 
     @staticmethod
     def escape(value: str) -> str:

@@ -10,18 +10,22 @@ from pydantic import BaseModel, ValidationError
 from relay.domain.configuration import Configuration
 from relay.domain.database import Database
 from relay.domain.route import Route
+from relay.domain.target import style_of
 from relay.errors import InvalidConfiguration, Problem
 from relay.pipeline.conditions import Identity
 from relay.pipeline.configure.complaints import complaints, suggestion, written_names
-from relay.pipeline.configure.document import Document
+from relay.pipeline.configure.document import Document, template_file
 from relay.pipeline.configure.positions import Key
 from relay.plugins import Plugins
 from relay.secrets import RESOLVE
 
 SECTIONS = ("sources", "databases", "targets", "routes")
 
-COMPILED = ("when", "text", "thread", "link", "digest", "dedupe")
+COMPILED = ("when", "text", "thread", "link", "card", "digest", "dedupe")
 """What of a route is, or holds, a program: it must compile."""
+
+FILED = ("text", "card")
+"""What of a route may lie in a file of its own."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -47,6 +51,8 @@ class _Checker:
         self.problems: list[Problem] = []
         self._document = document
         self._read = {kind for kind, plugin in plugins.targets.items() if plugin.words}
+        self._carded = {kind for kind, plugin in plugins.targets.items() if plugin.words and style_of(plugin).cards}
+        self._filed: dict[tuple[int, str], Key] = {}
         self._kinds: dict[str, tuple[str, Mapping[str, type[BaseModel]]]] = {
             "sources": ("verify", {kind: plugin.Options for kind, plugin in plugins.providers.items()}),
             "targets": ("kind", {kind: plugin.Options for kind, plugin in plugins.targets.items()}),
@@ -62,6 +68,7 @@ class _Checker:
         self._check_destinations()
         self._check_digests(routes, targets)
         self._check_identities(sources)
+        self._check_cards(routes, targets)
         self._check_programs(routes, compile_route)
         return Configuration(
             sources=tuple(sources.values()),
@@ -96,6 +103,8 @@ class _Checker:
         model = self._model(section, number, table)
         if model is None:
             return None
+        if section == "routes":
+            table = self._with_files(number, table)
         try:
             return model.model_validate(table, context=RESOLVE)
         except ValidationError as error:
@@ -106,6 +115,23 @@ class _Checker:
                     hint = self._who_has(section, str(complaint.key[0])) or hint
                 self._add(key, complaint.message, hint)
             return None
+
+    def _with_files(self, number: int, table: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a route's table with what its `text_file` and `card_file` hold."""
+        found = dict(table)
+        for field in FILED:
+            name = found.pop(f"{field}_file", None)
+            if name is None:
+                continue
+            key: Key = ("routes", number, f"{field}_file")
+            self._filed[number, field] = key
+            if field in found:
+                self._add(key, f"there is {field} too", "one of them is enough")
+            try:
+                found[field] = template_file(self._document.file, name)
+            except ValueError as error:
+                self._add(key, str(error))
+        return found
 
     def _model(self, section: str, number: int, table: Mapping[str, Any]) -> type[BaseModel] | None:
         if section not in self._kinds:
@@ -205,7 +231,16 @@ class _Checker:
                     compile_route(route.model_copy(update=others))
                 except ValueError as error:
                     inner = ("key",) if field in ("digest", "dedupe") else ()
-                    self._add(("routes", number, field, *inner), str(error))
+                    key: Key = ("routes", number, field, *inner)
+                    self._add(self._filed.get((number, field), key), str(error))
+
+    def _check_cards(self, routes: Items, targets: Items) -> None:
+        kinds = {target.name: target.kind for target in targets.values()}
+        for number, route in routes.items():
+            told = {kinds[name] for name in route.to if name in kinds}
+            if route.card is not None and told and not told & self._carded:
+                key: Key = self._filed.get((number, "card"), ("routes", number, "card"))
+                self._add(key, f"only {', '.join(sorted(self._carded))} take whole cards")
 
 
 def _chain(name: str, after: Mapping[str, Any]) -> list[str]:

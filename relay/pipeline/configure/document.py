@@ -42,6 +42,19 @@ def read(path: Path) -> Document:
     return parse(text, file)
 
 
+def template_file(file: str, name: Any) -> str:
+    """Return the template that a file beside the configuration `file` holds. Raises `ValueError`, in one line."""
+    if not isinstance(name, str) or not name:
+        raise ValueError("should be the name of a file")
+    try:
+        return (Path(file).parent / name).read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{name} is not UTF-8") from None
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or "no such file").lower()
+        raise ValueError(f"{name} cannot be read: {reason}") from None
+
+
 def parse(text: str, file: str) -> Document:
     """Return what TOML text says. Raises `InvalidConfiguration` with the line on which it is no TOML."""
     try:

@@ -15,12 +15,7 @@ from relay.domain.replies import document, member, safe_words
 from relay.domain.target import Message, Outcome, Refused, TryLater
 from relay.domain.text import clean
 from relay.targets.google_chat.card import card_body
-
-MESSAGE_BYTES = 32_000
-"""Largest message, all of it (Google Chat docs, "Create a message")."""
-
-TEXT_UNITS = 4_000
-"""Longest text, in UTF-16 units: the API refuses texts over 4,096 characters."""
+from relay.targets.google_chat.limits import MESSAGE_BYTES, TEXT_UNITS
 
 ROOMS = (Room(60, 500, 2_000), Room(40, 200, 1_000), Room(20, 100, 500), Room(8, 60, 200))
 """Sizes of a card, tried in turn until the message fits; a card holds 100 widgets at most."""
@@ -48,7 +43,9 @@ def sending(message: Message) -> str:
 
 
 def body_of(message: Message, extra: dict[str, Any]) -> bytes:
-    """Return the message as JSON: its text if it has one, else its card, and `extra` fields beside."""
+    """Return the message as JSON: as a template laid it out, or its text, else its card; and `extra` fields beside."""
+    if message.layout is not None:
+        return orjson.dumps({**message.layout, **extra})
     words = clean(message.text or "").strip()
     if words:
         return orjson.dumps({"text": ANGLES.cut(words, TEXT_UNITS), **extra})

@@ -9,6 +9,7 @@ from html import escape as escape_html
 from relay.domain.markup import look_alike, no_brackets
 from relay.domain.style import Style, in_angles, in_backticks
 from relay.domain.text import one_line, shorten
+from relay.targets.google_chat.layout import CARDS
 
 
 def escape(text: str) -> str:
@@ -21,7 +22,7 @@ def mention(name: str) -> str:
     return f"<users/{name.removeprefix('users/')}>"
 
 
-STYLE = Style(in_angles, lambda words: f"*{words}*", in_backticks, mention)
+STYLE = Style(in_angles, lambda words: f"*{words}*", in_backticks, mention, CARDS)
 """How Chat's own markup is written in a message's text."""
 
 

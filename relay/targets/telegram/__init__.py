@@ -14,11 +14,12 @@ from relay.domain.judgement import judge_code, judge_status
 from relay.domain.layout import Room, label, links, notes, paragraph, roomiest, value
 from relay.domain.markup import PLAIN
 from relay.domain.replies import document, member, safe_words, wait_until
+from relay.domain.style import Style
 from relay.domain.target import Delivered, Message, Outcome, Refused, TargetOptions, TryLater
 from relay.domain.text import clean, fitted_line, units
 from relay.domain.url import HttpUrl
 from relay.secrets import SecretText
-from relay.targets.telegram.html import cut_html, escape
+from relay.targets.telegram.html import STYLE, cut_html, escape
 
 TEXT_UNITS = 4_096
 """Longest message, in UTF-16 units (Telegram Bot API, "sendMessage"): after its entities are read, so this is safe."""
@@ -73,6 +74,7 @@ class TelegramTarget(ChatTarget):
 
     kind: ClassVar[str] = "telegram"
     Options: ClassVar[type[TargetOptions]] = TelegramOptions
+    style: ClassVar[Style] = STYLE
 
     def __init__(self, options: TelegramOptions) -> None:
         token = options.token.get_secret_value()

@@ -7,6 +7,7 @@ import re
 from html import escape as escape_html
 
 from relay.domain.markup import no_mention
+from relay.domain.style import Style
 from relay.domain.text import clean, first_units, units
 
 _OPENING = "|".join(
@@ -30,6 +31,20 @@ Tags = tuple[str, ...]
 def escape(value: str) -> str:
     """Return a value that neither mentions, links nor formats, inside an attribute neither."""
     return escape_html(no_mention(clean(value)))
+
+
+def _code(text: str) -> str:
+    tag = "pre" if "\n" in text else "code"
+    return f"<{tag}>{escape_html(text)}</{tag}>" if text.strip() else ""
+
+
+STYLE = Style(
+    lambda words, url: f'<a href="{escape_html(url)}">{words or escape_html(url)}</a>',
+    lambda words: f"<b>{words}</b>",
+    _code,
+    lambda name: f"@{name.removeprefix('@')}",
+)
+"""How Telegram's HTML is written."""
 
 
 def cut_html(text: str, limit: int) -> str | None:
