@@ -1,7 +1,7 @@
 """What a target kind sees of a delivery, and what it says of the reply. It opens no socket."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, Self
 
@@ -81,11 +81,16 @@ class Message:
     former: tuple[str, ...] = ()
     folded: int = 0
     layout: Mapping[str, Any] | None = None
+    _card: Card | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def card(self) -> Card:
         """The news of the event."""
-        return self.told or event_card(self.event)
+        # Kinds ask for it several times, and making it costs as much as all the rest of a message.
+        if self._card is None:
+            object.__setattr__(self, "_card", card := self.told or event_card(self.event))
+            return card
+        return self._card
 
 
 OVERLAP = timedelta(hours=24)

@@ -9,7 +9,7 @@ from pydantic import Field
 from relay.domain.card import Row
 from relay.domain.chat import WebhookOptions, WebhookTarget
 from relay.domain.durations import Rate
-from relay.domain.judgement import judge_status
+from relay.domain.judgement import judge_status, retry_after
 from relay.domain.layout import COLOURS, Room, label, links, notes, paragraph, roomiest, value
 from relay.domain.markup import MARKDOWN, escape_markdown, markdown_link
 from relay.domain.replies import document, member, safe_words, wait_until
@@ -84,7 +84,8 @@ class DiscordTarget(WebhookTarget):
         words, code = safe_words(member(said, "message"), self._secrets), member(said, "code")
         detail = f"{words} (code {code})" if words and isinstance(code, int) and code else words
         outcome = judge_status(response, now, detail)
-        wait = wait_until(member(said, "retry_after"), now)
+        reset = response.headers.get("x-ratelimit-reset-after")
+        wait = wait_until(member(said, "retry_after"), now) or retry_after(reset, now)
         return TryLater(outcome.reason, wait) if isinstance(outcome, TryLater) and wait else outcome
 
 
