@@ -110,7 +110,7 @@ class SlackTarget(WebhookTarget):
     def render(self, message: Message) -> requests.Request:
         """Return the request that posts the message, its text if it has one and else the event's card."""
         if message.layout is not None:
-            return self._post({"text": in_words(message.card)[:SMALL], **message.layout, **QUIET})
+            return self._post({"text": label(in_words(message.card), SMALL, _escaped), **message.layout, **QUIET})
         words = clean(message.text or "").strip()
         if not words:
             return self._post(roomiest(ROOMS, lambda room: _card(message, room), _fits))
