@@ -161,6 +161,9 @@ def compose(
         thread = tried("thread", lambda: route.thread(event))
         if link := tried("link", lambda: route.link(event)):
             told = replace(told or event_card(event), link=link)
+    if text is None and layout is None:
+        # Once: a message that holds none makes it anew each time that its kind asks.
+        told = told or event_card(event)
     if thread is None:
         thread = told.thread if told else default_thread(event)
     notice = " ".join(failures) or None
