@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import HOST, eventually
-from tests.support.relay import RunningRelay
+from tests.support.relay import READY_SECONDS, RunningRelay
 
 CONFIGURATION = (
     '[[sources]]\nname = "anybody"\nverify = "none"\n\n[[sources]]\nname = "small"\nverify = "none"\nmax_body = 10\n'
@@ -109,7 +109,7 @@ def test_before_the_migration(tmp_path: Path, pg_database: str) -> None:
     """A web process that starts before the database is migrated says so, and takes events once it is."""
     relay = RunningRelay(tmp_path, database=pg_database, broker=f"redis://{HOST}:1/0")
     try:
-        relay.start("web", "web", f"--port={relay.port}").until(lambda: _status(relay) == 503)
+        relay.start("web", "web", f"--port={relay.port}").until(lambda: _status(relay) == 503, READY_SECONDS)
         assert relay.post("anybody", b"{}").status_code == 404
         relay.cli("migrate").succeeds()
         assert eventually(relay.ready)
