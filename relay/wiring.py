@@ -31,6 +31,7 @@ from relay.pipeline.line import Line
 from relay.pipeline.live import Following
 from relay.pipeline.recording import Recorder
 from relay.pipeline.replay import Replaying
+from relay.pipeline.routes import Routes
 from relay.pipeline.sweep import Sweep
 from relay.pipeline.targets import Targets
 from relay.pipeline.windows import Windows
@@ -188,6 +189,11 @@ class Relay:
         """The access tokens of this process."""
         return Tokens()
 
+    @cached_property
+    def routes(self) -> Routes:
+        """What shows and mutes routes."""
+        return Routes(self.configuration)
+
     def transport(self) -> Carrier:
         """Return this thread's transport; one that a failed drain left requests in is replaced."""
         known: Carrier | None = getattr(self._of_thread, "transport", None)
@@ -209,6 +215,7 @@ class Relay:
             deliveries=self.deliveries,
             replay=self.replay,
             targets=self.targets,
+            routes=self.routes,
             schema_pending=lambda: migrate.pending(self.database),
             api_token=self.settings.token,
             documents=Fetcher(self.transport),

@@ -12,6 +12,7 @@ from relay.cli import look as look_commands
 from relay.cli import messages as message_commands
 from relay.cli import replay as replay_command
 from relay.cli import roles as role_commands
+from relay.cli import routes as route_commands
 from relay.cli import targets as target_commands
 from relay.cli import up as up_command
 from relay.errors import RelayError
@@ -31,6 +32,7 @@ for group in (
     look_commands,
     replay_command,
     target_commands,
+    route_commands,
     doctor_command,
     capture_commands,
 ):

@@ -1,5 +1,6 @@
 """Routes decide which targets hear of an event."""
 
+import hashlib
 from fnmatch import fnmatchcase
 from typing import Annotated
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from relay.domain.durations import Duration
 from relay.domain.fold import MOST
 from relay.domain.names import Name
+from relay.domain.quiet import Quiet
 
 Window = Annotated[Duration, Field(ge=1, le=86400)]
 Key = Annotated[str, Field(min_length=1, max_length=2048)]
@@ -44,7 +46,9 @@ class Route(BaseModel):
 
     `types` and `sources` are shell-style globs; none means all. `when` is a CEL condition over `event` and `data`.
     `text` and `thread` are Jinja templates over the same two, and so is `link`: the address of what the event is about.
-    `card` is one that makes JSON: a whole card in the form of the targets' kind.
+    `card` is one that makes JSON: a whole card in the form of the targets' kind. With `stop`, the routes below are not
+    asked for an event that this one takes. `sample` is the share of its events that it takes. What it takes in `quiet`
+    hours waits for their end.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,6 +64,9 @@ class Route(BaseModel):
     dedupe: Dedupe | None = None
     link: Annotated[str, Field(max_length=2048)] | None = None
     card: Annotated[str, Field(max_length=32_000)] | None = None
+    stop: bool = False
+    sample: Annotated[float, Field(gt=0, le=1)] = 1.0
+    quiet: Quiet | None = None
 
     def takes(self, event_type: str, source: str) -> bool:
         """Say whether an event of this type and source is for this route, its condition aside."""
@@ -68,6 +75,13 @@ class Route(BaseModel):
     def takes_type(self, event_type: str) -> bool:
         """Say whether an event of this type is for this route."""
         return self.types is None or any(fnmatchcase(event_type, glob) for glob in self.types)
+
+    def samples(self, event_id: str) -> bool:
+        """Say whether an event is of the share that this route takes: the same each time it is asked."""
+        if self.sample == 1:
+            return True
+        lot = hashlib.blake2b(f"{self.name} {event_id}".encode(), digest_size=8).digest()
+        return int.from_bytes(lot, "big") < self.sample * (1 << 64)
 
     def takes_source(self, source: str) -> bool:
         """Say whether an event of this source is for this route."""

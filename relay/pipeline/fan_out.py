@@ -1,6 +1,7 @@
 """Fan out: an event becomes one delivery for each target that a route names."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from relay.domain.delivery import Delivery, State
@@ -38,7 +39,7 @@ class FanOut:
 def _deliveries(live: Live, batch: Sequence[Event], now: datetime) -> Iterator[Delivery]:
     for event in batch:
         for target, route in _told(live, event):
-            yield Delivery(
+            delivery = Delivery(
                 id=new_id(),
                 event_id=event.id,
                 event_seq=event.seq,
@@ -48,10 +49,24 @@ def _deliveries(live: Live, batch: Sequence[Event], now: datetime) -> Iterator[D
                 state=State.PENDING,
                 attempts=0,
                 tries=0,
-                next_attempt_at=now,
+                next_attempt_at=_due(live, route, now),
                 created_at=now,
                 ordered=live.targets[target].options.order == "subject",
             )
+            until = live.muted.get(route)
+            yield delivery if until is None or until <= now else _muted(delivery, until, now)
+
+
+def _due(live: Live, name: str, now: datetime) -> datetime:
+    """Return when a route tells what it takes now: at once, or when its quiet hours are over."""
+    route = live.router.named(name)
+    return (route.route.quiet.until(now) if route and route.route.quiet else None) or now
+
+
+def _muted(delivery: Delivery, until: datetime, now: datetime) -> Delivery:
+    """Return a delivery that is not made, but can be seen, and replayed."""
+    words = f"route {delivery.route} is muted until {until.isoformat(timespec='seconds')}"
+    return replace(delivery, state=State.CANCELLED, finished_at=now, last_error=words)
 
 
 def _told(live: Live, event: Event) -> list[tuple[str, str]]:

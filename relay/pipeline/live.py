@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
 from typing import Any
@@ -85,6 +85,7 @@ class Live:
     databases: tuple[Database, ...]
     router: Router
     base_url: str | None = None
+    muted: Mapping[str, datetime] = field(default_factory=dict)
 
     def told(self, event: Event, target: Target) -> Card | None:
         """Return what the provider of the event's source makes of it, for a target that people read."""
@@ -110,6 +111,7 @@ def compile_configuration(
         databases=configuration.databases,
         router=Router([compile_route(route) for route in configuration.routes]),
         base_url=base_url,
+        muted=stored.muted if stored else {},
     )
 
 

@@ -108,6 +108,10 @@ class Stored(Protocol):
         """The signing secrets that were replaced lately, by target."""
 
     @property
+    def muted(self) -> Mapping[str, datetime]:
+        """Until when some routes are muted, by name; some of it may be over."""
+
+    @property
     def aging(self) -> bool:
         """Whether some of it is sealed with a key that is not the newest."""
 
@@ -120,6 +124,9 @@ class ConfigurationReader(Protocol):
 
     def load(self) -> Stored:
         """Return what is stored."""
+
+    def mute(self, route: str, until: datetime | None, now: datetime) -> bool:
+        """Mute a route until then, or with `None` no longer; return whether there is such a route."""
 
     def pause(self, target: str, reason: str | None, now: datetime) -> bool:
         """Pause a target for a reason, or with `None` resume it; return whether that changed anything."""

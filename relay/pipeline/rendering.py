@@ -46,12 +46,14 @@ class CompiledRoute:
             return f"type {event.type} is none of {', '.join(route.types or ())}"
         if not route.takes_source(event.source):
             return f"source {event.source} is none of {', '.join(route.sources or ())}"
-        return self.condition(facts or Facts(event))
+        return self.why_not(event, facts or Facts(event))
 
-    def condition(self, facts: Facts) -> str | None:
-        """Return `None` if the route's condition holds or it has none, else why not; type and source aside."""
-        why_not = self._when.why_not(facts) if self._when else None
-        return None if why_not is None else f"when: {why_not}"
+    def why_not(self, event: Event, facts: Facts) -> str | None:
+        """Return `None` if the route takes an event of its types and sources, else why not."""
+        if not self.route.samples(event.id):
+            return f"it is none of the {self.route.sample:.15g} of events that are sampled"
+        reason = self._when.why_not(facts) if self._when else None
+        return None if reason is None else f"when: {reason}"
 
     def text(self, event: Event, escape: Escape, style: Style = PLAIN) -> str | None:
         """Return the route's words for the event, `None` where it has none. Raises `TemplateFailed`."""

@@ -1,11 +1,15 @@
 """Which targets hear of an event, and through which route."""
 
+import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from relay.domain.event import Event
 from relay.pipeline.conditions import Facts
 from relay.pipeline.rendering import CompiledRoute
+
+_WILD = re.compile(r"[*?\[]")
 
 MEMORY = 4096
 """Pairs of type and source whose routes are remembered."""
@@ -22,12 +26,19 @@ class Explanation:
 
 
 class Router:
-    """Routes in the order of the configuration. The first that matches tells a target of an event."""
+    """Routes in the order of the configuration. The first that matches tells a target of an event.
+
+    A route is looked at for the types that begin as its own do: what an event costs grows with the routes of its type.
+    """
 
     def __init__(self, routes: Sequence[CompiledRoute]) -> None:
         self._routes = tuple(routes)
         self._by_name = {route.route.name: route for route in self._routes}
         self._by_kind: dict[tuple[str, str], tuple[CompiledRoute, ...]] = {}
+        self._by_head: dict[str | None, list[int]] = defaultdict(list)
+        for place, route in enumerate(self._routes):
+            for head in {_head_of_glob(glob) for glob in route.route.types or ("*",)}:
+                self._by_head[head].append(place)
 
     def named(self, name: str) -> CompiledRoute | None:
         """Return the route of this name, `None` when there is none any more."""
@@ -38,10 +49,14 @@ class Router:
         found: dict[str, CompiledRoute] = {}
         facts = Facts(event)
         for route in self._for_kind(event.type, event.source):
-            # A condition costs more than a look: it is not asked when it cannot add a target.
-            if not found.keys() >= set(route.route.to) and route.condition(facts) is None:
+            # A condition costs more than a look: it is not asked when nothing hangs on it.
+            if found.keys() >= set(route.route.to) and not route.route.stop:
+                continue
+            if route.why_not(event, facts) is None:
                 for target in route.route.to:
                     found.setdefault(target, route)
+                if route.route.stop:
+                    break
         return list(found.items())
 
     def explain(self, event: Event) -> list[Explanation]:
@@ -49,12 +64,16 @@ class Router:
         told: set[str] = set()
         facts = Facts(event)
         explanations = []
+        stopped: str | None = None
         for route in self._routes:
-            reason = route.reason(event, facts)
+            name = route.route.name
+            reason = f"route {stopped} stops the event before it" if stopped else route.reason(event, facts)
             targets = () if reason else tuple(dict.fromkeys(name for name in route.route.to if name not in told))
             told.update(targets)
             words = reason or (None if targets else "an earlier route tells its targets")
-            explanations.append(Explanation(route.route.name, reason is None, words, targets))
+            explanations.append(Explanation(name, reason is None, words, targets))
+            if reason is None and route.route.stop:
+                stopped = name
         return explanations
 
     def _for_kind(self, event_type: str, source: str) -> tuple[CompiledRoute, ...]:
@@ -62,8 +81,15 @@ class Router:
         kind = (event_type, source)
         routes = self._by_kind.get(kind)
         if routes is None:
-            routes = tuple(one for one in self._routes if one.route.takes(event_type, source))
+            places = sorted({*self._by_head.get(None, ()), *self._by_head.get(event_type.partition(".")[0], ())})
+            routes = tuple(one for one in map(self._routes.__getitem__, places) if one.route.takes(*kind))
             if len(self._by_kind) >= MEMORY:
                 self._by_kind.clear()
             self._by_kind[kind] = routes
         return routes
+
+
+def _head_of_glob(glob: str) -> str | None:
+    """Return what stands before the first dot of every type that a glob takes; `None` where that may be anything."""
+    head = glob.partition(".")[0]
+    return None if _WILD.search(head) else head

@@ -63,7 +63,7 @@ class Windows:
 
 def _new(live: Live, route: CompiledRoute | None, delivery: Delivery, event: Event) -> _New:
     """Return a delivery with the names of what it gathers with and of what it tells."""
-    if route is None:
+    if route is None or delivery.state is not State.PENDING:
         return _New(delivery)
     target = live.targets.get(delivery.target)
     digest = route.route.digest if target and target.gathers else None

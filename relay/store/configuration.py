@@ -42,7 +42,7 @@ class Kinds(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A configuration with its version, why some of its targets are paused, and their former secrets, by name.
+    """A configuration with its version, and by name: why targets are paused, their former secrets, muted routes.
 
     `aging` says that some of it is sealed with a key that is not the newest: applied again, it no longer is.
     """
@@ -51,6 +51,7 @@ class Stored:
     configuration: Configuration
     paused: Mapping[str, str]
     former: Mapping[str, tuple[Former, ...]]
+    muted: Mapping[str, datetime]
     aging: bool = False
 
 
@@ -72,7 +73,8 @@ class ConfigurationStore:
         with self._database.reading() as connection:
             version = connection.scalar(select(tables.configuration.c.version)) or 0
             former, aging = self._former(connection), self._aging(connection)
-            return Stored(version, self._read(connection), _paused(connection), former, aging)
+            paused, muted = _paused(connection), _muted(connection)
+            return Stored(version, self._read(connection), paused, former, muted, aging)
 
     def replace(self, wanted: Configuration, now: datetime) -> int:
         """Make `wanted` the configuration, in one transaction, and return its version.
@@ -108,6 +110,15 @@ class ConfigurationStore:
             if changed:
                 _raise_version(connection, now)
             return bool(changed)
+
+    def mute(self, route: str, until: datetime | None, now: datetime) -> bool:
+        """Mute a route until then, or with `None` no longer; return whether there is such a route."""
+        with self._database.writing() as connection:
+            statement = update(tables.routes).where(tables.routes.c.name == route)
+            known = connection.execute(statement.values(muted_until=until)).rowcount
+            if known:
+                _raise_version(connection, now)
+            return bool(known)
 
     def _read(self, connection: Connection) -> Configuration:
         return Configuration(
@@ -192,6 +203,11 @@ def _paused(connection: Connection) -> dict[str, str]:
         tables.targets.c.paused_at.is_not(None)
     )
     return {row.name: row.paused_reason or "" for row in connection.execute(statement)}
+
+
+def _muted(connection: Connection) -> dict[str, datetime]:
+    until = tables.routes.c.muted_until
+    return {row.name: row.muted_until for row in connection.execute(select(tables.routes).where(until.is_not(None)))}
 
 
 def _raise_version(connection: Connection, now: datetime) -> int:

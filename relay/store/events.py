@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Integer, and_, bindparam, func, literal, or_, select, update
 
-from relay.domain.delivery import Delivery
+from relay.domain.delivery import Delivery, State
 from relay.domain.event import Event
 from relay.store.batch import any_of, insert_of, insert_rows, rows_as_table
 from relay.store.database import Database, Deadlock, bound, hurry
@@ -174,7 +174,7 @@ def glob(column: Any, pattern: str) -> Any:
 
 
 def _folds(delivery: Delivery) -> bool:
-    return not (delivery.digest is delivery.dedupe is delivery.folded_into is None)
+    return delivery.state is not State.PENDING or not (delivery.digest is delivery.dedupe is None)
 
 
 def _condition(name: str, value: Any) -> Any:

@@ -209,7 +209,7 @@ targets = _configured(
     # Signing secrets that were replaced, sealed too.
     Column("former", Text),
 )
-routes = _configured("routes")
+routes = _configured("routes", Column("muted_until", Moment))
 
 configuration = Table(
     "configuration",

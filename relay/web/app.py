@@ -17,6 +17,7 @@ from relay.domain.event import Event
 from relay.pipeline.accept import Accept
 from relay.pipeline.live import LOOK_EVERY, Following
 from relay.pipeline.replay import Replaying
+from relay.pipeline.routes import Routes
 from relay.pipeline.targets import Targets
 from relay.web import problems
 from relay.web.api.routes import routes as api_routes
@@ -71,6 +72,7 @@ class Parts:
     deliveries: DeliveryReader
     replay: Replaying
     targets: Targets
+    routes: Routes
     schema_pending: Callable[[], bool]
     api_token: str | None
     documents: Documents

@@ -5,6 +5,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from relay.web.api.listings import list_attempts, list_deliveries, list_events, show_one_delivery, show_one_event
 from relay.web.api.publish import publish
 from relay.web.api.replays import cancel_replay, list_replays, show_one_replay, start_replay
+from relay.web.api.route_states import list_routes, mute_route, show_one_route, unmute_route
 from relay.web.api.targets import list_targets, pause_target, resume_target, show_one_target
 from relay.web.auth import signed_in
 
@@ -25,6 +26,10 @@ def routes() -> list[BaseRoute]:
                 Route("/replays", signed_in(start_replay), methods=["POST"]),
                 Route("/replays/{id}", signed_in(show_one_replay), methods=["GET"]),
                 Route("/replays/{id}", signed_in(cancel_replay), methods=["DELETE"]),
+                Route("/routes", signed_in(list_routes), methods=["GET"]),
+                Route("/routes/{name}", signed_in(show_one_route), methods=["GET"]),
+                Route("/routes/{name}/mute", signed_in(mute_route), methods=["POST"]),
+                Route("/routes/{name}/unmute", signed_in(unmute_route), methods=["POST"]),
                 Route("/targets", signed_in(list_targets), methods=["GET"]),
                 Route("/targets/{name}", signed_in(show_one_target), methods=["GET"]),
                 Route("/targets/{name}/pause", signed_in(pause_target), methods=["POST"]),

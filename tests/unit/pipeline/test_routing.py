@@ -1,8 +1,13 @@
 """Routing: who hears of an event, through which route, and why the others do not."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from relay.domain.event import Event
 from relay.domain.route import Route
@@ -103,3 +108,44 @@ def test_explaining_agrees_with_matching() -> None:
     )
     explained = [(target, one.route) for one in routes.explain(event()) for target in one.targets]
     assert explained == told(routes, event())
+
+
+def test_a_route_may_stop_the_event() -> None:
+    """Below a route that stops what it takes, nothing hears of it; what it does not take goes on."""
+    routes = router(
+        {"name": "paid", "when": "data.status == 'paid'", "stop": True},
+        {"name": "all", "to": ["room", "audit"]},
+    )
+    assert told(routes, event(status="paid")) == [("room", "paid")]
+    assert told(routes, event(status="new")) == [("room", "all"), ("audit", "all")]
+    reason = "route paid stops the event before it"
+    assert routes.explain(event(status="paid"))[1] == Explanation("all", False, reason, ())
+
+
+def test_a_route_stops_although_its_targets_know() -> None:
+    """That its targets heard already does not keep a route from stopping the event."""
+    routes = router({"name": "first"}, {"name": "second", "stop": True}, {"name": "third", "to": ["audit"]})
+    assert told(routes, event()) == [("room", "first")]
+
+
+def test_a_sample_is_a_share_and_stays_the_same() -> None:
+    """About as many events as the share says; the same ones whenever they are asked for, others for another route."""
+    half, other = (router({"name": name, "sample": 0.25}) for name in ("half", "other"))
+    events = [replace(event(), id=f"e{number}") for number in range(2_000)]
+    taken = [one.id for one in events if half.match(one)]
+    assert 400 < len(taken) < 600
+    assert taken == [one.id for one in events if half.match(one)]
+    assert taken != [one.id for one in events if other.match(one)]
+    left_out = next(one for one in events if not half.match(one))
+    assert half.explain(left_out)[0].reason == "it is none of the 0.25 of events that are sampled"
+
+
+@given(
+    types=st.lists(st.text(alphabet="ab.*?[]", min_size=1, max_size=6), min_size=1, max_size=4),
+    kind=st.text(alphabet="ab.", max_size=6),
+)
+def test_looking_at_few_routes_finds_the_same(types: list[str], kind: str) -> None:
+    """Whatever the globs, the routes found by how a type begins are those that take it."""
+    routes = router(*({"name": f"r{place}", "types": [glob], "to": [f"t{place}"]} for place, glob in enumerate(types)))
+    wanted = [(f"t{place}", f"r{place}") for place, glob in enumerate(types) if fnmatchcase(kind, glob)]
+    assert told(routes, event(kind)) == wanted
