@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import requests
+
 from relay import log
 from relay.domain.delivery import Attempt, Claimed, Lane, Verdict, webhook_id
 from relay.domain.target import Refused, TryLater
@@ -40,6 +42,8 @@ PATIENCE = 0.01
 RENEW_EVERY = 5.0
 SURE = 15.0
 """Seconds for which a claim is certainly held once it was made or renewed: less than a lease."""
+LATE = 0.02
+"""Seconds that a paced message may take to be made; after more of them it waits for another slot."""
 DATABASE_AWAY = 1.0
 """Seconds until a database that did not answer is asked again."""
 
@@ -197,13 +201,16 @@ class _Drain:
 
     def _start_ready(self) -> None:
         if not self._closing():
-            for claimed, target in self._underway.ready():
-                self._start(claimed, target)
+            for claimed, target, request in self._underway.ready():
+                if request is None:
+                    self._start(claimed, target)
+                elif not self._doubtful():
+                    self._send(claimed, target, request, datetime.now(UTC))
 
     def _start(self, claimed: Claimed, live: LiveTarget) -> None:
         if self._doubtful():
             return
-        at = datetime.now(UTC)
+        began, at = time.monotonic(), datetime.now(UTC)
         event, latest = claimed.event, self._parts.following.latest
         try:
             identity = webhook_id(event.id, claimed.target)
@@ -225,6 +232,15 @@ class _Drain:
         except Exception as error:  # noqa: BLE001  one message that cannot be made must not hold up the others
             self._fault(claimed, live, at, error)
             return
+        rate = live.options.rate
+        if live.target.words and rate is not None and time.monotonic() - began > LATE:
+            # Asking who rides along took its slot: leaving now would be too soon before whoever has the next one.
+            (wait,) = self._parts.pacer.reserve(live.target.pace, rate, 1)
+            self._underway.hold(claimed, live, wait, request)
+        else:
+            self._send(claimed, live, request, at)
+
+    def _send(self, claimed: Claimed, live: LiveTarget, request: requests.Request, at: datetime) -> None:
         started = Started(claimed, live, at)
         self._underway.start(started)
         self._transport.send(started.key, request, live.options.timeout)

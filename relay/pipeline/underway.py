@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import requests
+
 from relay.domain.delivery import Claimed, Lane
 from relay.domain.fold import ALONE
 from relay.pipeline.live import LiveTarget
@@ -47,6 +49,7 @@ class _Held:
     turn: int
     claimed: Claimed = field(compare=False)
     live: LiveTarget = field(compare=False)
+    request: requests.Request | None = field(compare=False)
 
 
 class Underway:
@@ -109,25 +112,25 @@ class Underway:
         self._of[claimed.target] += 1
         self._next.append((claimed, live))
 
-    def hold(self, claimed: Claimed, live: LiveTarget, seconds: float) -> None:
-        """Keep a delivery until its slot comes, so many seconds from now."""
+    def hold(self, claimed: Claimed, live: LiveTarget, seconds: float, request: requests.Request | None = None) -> None:
+        """Keep a delivery until its slot comes, so many seconds from now, with its request if that is made."""
         self._turns += 1
         self._of[claimed.target] += 1
-        heapq.heappush(self._held, _Held(time.monotonic() + seconds, self._turns, claimed, live))
+        heapq.heappush(self._held, _Held(time.monotonic() + seconds, self._turns, claimed, live, request))
 
-    def ready(self) -> Iterator[tuple[Claimed, LiveTarget]]:
-        """Yield those whose turn or slot has come; whoever takes them starts or drops them."""
+    def ready(self) -> Iterator[tuple[Claimed, LiveTarget, requests.Request | None]]:
+        """Yield those whose turn or slot has come, with the request if it is made; whoever takes them starts them."""
         for _ in range(AT_ONCE):
             if not self.startable:
                 break
             claimed, live = self._next.popleft()
             self._of[claimed.target] -= 1
-            yield claimed, live
+            yield claimed, live, None
         now = time.monotonic()
         while self._held and self._held[0].due <= now:
             held = heapq.heappop(self._held)
             self._of[held.claimed.target] -= 1
-            yield held.claimed, held.live
+            yield held.claimed, held.live, held.request
 
     def let_go(self) -> list[Claimed]:
         """Return what was never started and forget it."""
