@@ -9,7 +9,7 @@ from tests.chaos.conftest import CONCURRENCY, TARGETS, Ruin, configuration, on_p
 from tests.chaos.crowd import ALONE, envelope
 from tests.support.sink_server import Answer
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 MANNERS: dict[str, str] = {
     "garbage": "protocol",

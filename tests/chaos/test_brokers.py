@@ -8,7 +8,7 @@ from tests.chaos.conftest import Ruin, on_postgresql
 from tests.support.processes import eventually
 from tests.support.sink_server import Answer
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 EVENTS = 5_000
 REQUESTS = 2 * EVENTS

@@ -15,7 +15,7 @@ from tests.support.valkey import Valkey
 
 __all__ = ["rabbitmq"]
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 EVENTS = 5_000
 

@@ -10,7 +10,7 @@ from tests.chaos.crowd import PATIENCE
 from tests.support.processes import eventually
 from tests.support.sink_server import Answer
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
 
 EVENTS = 5_000
 REQUESTS = 2 * EVENTS
