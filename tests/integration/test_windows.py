@@ -239,3 +239,19 @@ def test_repeats_are_no_part_of_a_digest(engine: Engine, sink: Sink) -> None:
     end_windows(engine)
     engine.drain()
     assert counts(sink) == [3]
+
+
+def test_what_is_muted_was_not_told(engine: Engine, sink: Sink) -> None:
+    """A muted event is cancelled, gathers with nothing, and keeps none like it from being told afterwards."""
+    both = 'digest = { window = "1h" }\ndedupe = { window = "10m", key = "{{ data.fingerprint }}" }'
+    engine.configure(room(sink, both))
+    engine.relay.routes.mute("to-room", 3600, datetime.now(UTC))
+    engine.relay.following.refresh()
+    alert(engine, "a", "a", "b")
+    assert states(engine) == {State.CANCELLED: 3}
+    engine.relay.routes.unmute("to-room", datetime.now(UTC))
+    engine.relay.following.refresh()
+    alert(engine, "a", "b")
+    end_windows(engine)
+    engine.drain()
+    assert counts(sink) == [2]
