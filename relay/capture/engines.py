@@ -16,6 +16,7 @@ from relay.capture.installation import Installation, ledger_of, open_ledger
 from relay.capture.ledger import Ledger
 from relay.capture.marks import has_triggers, mark, sweep, unmark
 from relay.capture.opaque import written
+from relay.capture.presence import look
 from relay.capture.registry import mapper_of
 from relay.capture.statements import Parameters, Under, others, table_of
 
@@ -40,6 +41,7 @@ def attach(connection: Connection, session: Session, ledger: Ledger, installatio
     """Let what runs on this connection belong to the transaction of `session`."""
     if connection.dialect not in _installations:
         listen_to_engine(connection.engine, installation)
+    look(connection)
     _sessions[connection] = ref(session)
     ledger.connections.append(connection)
 

@@ -113,6 +113,7 @@ def register(
     if bulk not in get_args(Bulk):
         raise CaptureError(f"bulk is {_listed(get_args(Bulk))}, not {bulk!r}")
     mapper = _mapper(model)
+    _name(mapper.local_table)
     known = _columns(mapper)
     told = Watch(
         None if only is None else _names(model, known, only),
@@ -274,7 +275,7 @@ def _check(mapper: Mapper[Any], told: Watch, key: str, column: Column[Any]) -> N
 
 def _name(table: Any) -> str:
     if not isinstance(table, Table):
-        raise CaptureError(f"{table!r} is no table: events are named after one")
+        raise CaptureError(f"{table} is no table: watch classes that are mapped to one, events are named after it")
     return table.name
 
 

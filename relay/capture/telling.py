@@ -22,14 +22,13 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    inspect,
     literal_column,
     select,
 )
 
 from relay.capture.changes import Row
-from relay.capture.errors import CaptureError
 from relay.capture.jsontext import encoded, tell
+from relay.capture.presence import missing, there
 from relay.capture.reading import BATCH
 from relay.domain.event import new_id
 
@@ -150,10 +149,8 @@ def _check(connection: Connection, table: Table) -> None:
     """Raise `CaptureError` when the outbox is missing; asked once of each engine."""
     if connection.engine in _checked:
         return
-    if not inspect(connection).has_table(table.name, schema=table.schema):
-        raise CaptureError(
-            f"the database has no table {table.fullname}: call capture.outbox(Base.metadata) and migrate, or create_all"
-        )
+    if not there(connection, table):
+        raise missing(table)
     _checked.add(connection.engine)
 
 
