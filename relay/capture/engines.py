@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
-from sqlalchemy import Connection, CursorResult, Delete, Dialect, Engine, Insert, Update, event
+from sqlalchemy import Connection, CursorResult, Delete, Dialect, Engine, Insert, Table, Update, event
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.selectable import TextualSelect
 
 from relay.capture import bulk, inserts
+from relay.capture.cascades import fallout, reaches, watched_beyond
 from relay.capture.dialects import is_mysql
 from relay.capture.errors import CaptureError, CaptureWarning
 from relay.capture.installation import Installation, ledger_of, open_ledger
@@ -72,6 +73,8 @@ def _before_execute(
     mapper = None if table is None else mapper_of(table)
     if isinstance(statement, Update) and options.get("relay") != "ignore" and is_mysql(connection):
         _check_others(statement)
+    if table is not None and isinstance(statement, Delete) and options.get("relay") != "ignore" and reaches(table):
+        _cascade(connection, statement, table, list(many) or ([one] if one else []))
     if table is None or mapper is None:
         return statement, many, one
     session = _session(connection)
@@ -87,6 +90,21 @@ def _before_execute(
         ledger.under = bulk.begin(connection, statement, mapper, parameters)
         statement = ledger.under.statement
     return statement, many, one
+
+
+def _cascade(connection: Connection, statement: Delete, table: Table, parameters: Parameters) -> None:
+    """Note what a DELETE is about to do to watched rows of other tables."""
+    session = _session(connection)
+    ledger = None if session is None else ledger_of(session)
+    if session is None or ledger is None:
+        for reached in watched_beyond(table):
+            _unseen(connection, str(reached), f"by foreign keys to {table}, whose rows go outside of captured sessions")
+        return
+    found = fallout(connection, statement, parameters)
+    savepoint = session.get_nested_transaction()
+    ledger.record(savepoint, found.rows)
+    for summary in found.summaries:
+        ledger.sum_up(savepoint, summary)
 
 
 def _check_others(statement: Update) -> None:

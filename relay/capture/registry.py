@@ -105,6 +105,9 @@ _shapes: dict[Mapper[Any], Shape] = {}
 # By the table itself, and by its name for another description of the same table.
 _tables: dict[Table | str, Mapper[Any]] = {}
 
+caches: list[dict[Any, Any]] = [_tables]
+"""What is known of watched tables; emptied when there may be more of them."""
+
 
 def register(
     model: type, only: Iterable[Choice] | None, exclude: Iterable[Choice], mask: Iterable[Choice], bulk: Bulk
@@ -126,8 +129,13 @@ def register(
     new = model not in _watched
     _watched[model] = told
     _shapes.clear()
-    _tables.clear()
+    _forget()
     return new
+
+
+def _forget() -> None:
+    for cache in caches:
+        cache.clear()
 
 
 def watched(mapper: Mapper[Any]) -> Watch | None:
@@ -177,7 +185,7 @@ def _homes(mapper: Mapper[Any]) -> dict[Table | str, Mapper[Any]]:
 @event.listens_for(Mapper, "after_mapper_constructed")
 def _look_again(_mapper: Mapper[Any], _class: type) -> None:
     # It may have brought a table.
-    _tables.clear()
+    _forget()
 
 
 def shape(mapper: Mapper[Any]) -> Shape:

@@ -39,8 +39,8 @@ def watch(
     `bulk` says what becomes of statements that go around objects (`session.execute(update(Model))`, `bulk_*`, Core, and
     upserts): "expand" reads the rows under their locks and tells of each as if its object had changed; "summary" tells
     of the statement alone (`orders.bulk_updated`, with its criteria and a count); "refuse" stops it before it writes.
-    Not seen is what the database does by itself: cascades, triggers, other programs. Raises `CaptureError` for what
-    cannot be captured.
+    Rows that go, or change, because of another's ON DELETE are told likewise. Not seen is what else the database does
+    by itself: ON UPDATE, triggers, other programs. Raises `CaptureError` for what cannot be captured.
     """
     if register(model, only, exclude, mask, bulk):
         listen_to_model(model)

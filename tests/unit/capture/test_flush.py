@@ -196,7 +196,10 @@ def test_merged_and_detached_objects(shop: Shop):
 
 
 def test_what_is_not_watched_is_not_told(shop: Shop):
-    """A model that is not watched writes no event and no statement."""
+    """A model that is not watched writes no event and no statement, once its engine was looked at."""
+    with shop.session() as session:
+        session.connection()
+    shop.statements.clear()
     with shop.session() as session:
         session.add(Note(id=1))
         session.commit()

@@ -101,9 +101,11 @@ def test_a_value_that_is_no_json_stops_the_commit(engine: Engine, before_flush: 
 
 def test_a_commit_that_failed_fails_again(engine: Engine):
     """A commit that could not write its events never succeeds without them, however often it is tried."""
-    OUTBOX.drop(engine)
     sessions = sessionmaker(engine)
     capture.install(sessions, source="shop")
+    with sessions() as session:
+        session.connection()
+    OUTBOX.drop(engine)
     with sessions() as session:
         session.add_all([Signal(id=1), Signal(id=2)])
         for _ in range(2):
