@@ -43,6 +43,7 @@ def test_postgresql_is_killed(ruin: Ruin) -> None:
             ruin.postgres.kill()
             eventually(lambda refused=refused: crowd.statuses[503] > refused + 20, what="refusals")
             assert not ruin.relay.ready()
+            assert "database" in ruin.relay.cli("events").fails(1)
             ruin.postgres.start()
             assert set(crowd.ids.values()) <= stored(ruin)
     for refusal in crowd.refusals:
@@ -51,11 +52,3 @@ def test_postgresql_is_killed(ruin: Ruin) -> None:
         assert refusal.headers["content-type"] == "application/problem+json"
     assert crowd.broken == 0
     assert not ruin.settle(crowd).repeated
-
-
-@on_postgresql
-def test_commands_say_that_the_database_is_away(ruin: Ruin) -> None:
-    """A command ends with one line that names the database."""
-    assert ruin.postgres is not None
-    ruin.postgres.kill()
-    assert "database" in ruin.relay.cli("events").fails(1)
