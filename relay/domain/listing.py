@@ -24,6 +24,9 @@ _DELIVERY_FIELDS = (
 FILTERS = ("state", "target", "route", "source", "type", "subject", "since", "until", "q")
 DELIVERY_FILTERS = (*FILTERS, "folded_into")
 
+LONGEST_GLOB = 1000
+"""Characters of a glob: several times what a type or a source may have, and no burden to any database."""
+
 
 def filters_of(given: Mapping[str, str | None]) -> dict[str, Any]:
     """Return filters as the store takes them. Raises `UsageError`, naming the one that cannot be read."""
@@ -35,6 +38,9 @@ def filters_of(given: Mapping[str, str | None]) -> dict[str, Any]:
         raise UsageError(f"state: one of {', '.join(State)}")
     if "folded_into" in filters and not is_id(filters["folded_into"]):
         raise UsageError("folded_into: the id of a delivery")
+    for name in ("source", "type"):
+        if len(filters.get(name, "")) > LONGEST_GLOB:
+            raise UsageError(f"{name}: a glob of at most {LONGEST_GLOB} characters")
     text = "".join(map(str, filters.values()))
     # Python stands in lone surrogates for bytes of the command line that are no text.
     if "\0" in text or text != text.encode(errors="replace").decode():

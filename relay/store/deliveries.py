@@ -11,8 +11,8 @@ from relay.domain.event import new_id
 from relay.store.batch import any_of, update_rows
 from relay.store.claim import claim
 from relay.store.database import Database
-from relay.store.events import glob
 from relay.store.folds import cancel
+from relay.store.glob import glob
 from relay.store.record import SENDING, record
 from relay.store.tables import attempts, deliveries, events, targets
 

@@ -9,6 +9,7 @@ from relay.domain.delivery import Delivery, State
 from relay.domain.event import Event
 from relay.store.batch import any_of, insert_of, insert_rows, rows_as_table
 from relay.store.database import Database, Deadlock, bound, hurry
+from relay.store.glob import glob
 from relay.store.tables import deliveries, events
 
 _COLUMNS = (
@@ -163,14 +164,6 @@ def to_event(row: Sequence[Any]) -> Event:
     seq, event_id, source, kind, subject, content_type, body, dedupe, occurred_at, received_at, trace = row
     content = bytes(body)
     return Event(event_id, source, kind, occurred_at, received_at, content, content_type, subject, dedupe, seq, trace)
-
-
-def glob(column: Any, pattern: str) -> Any:
-    """Return the condition that a column fits a shell-style glob of `*` and `?`."""
-    if not {"*", "?"} & set(pattern):
-        return column == pattern
-    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return column.like(escaped.replace("*", "%").replace("?", "_"), escape="\\")
 
 
 def _folds(delivery: Delivery) -> bool:

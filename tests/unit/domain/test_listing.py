@@ -28,3 +28,11 @@ def test_what_no_database_takes_is_refused(name: str, given: str) -> None:
     """A filter is text: no NUL, and none of the bytes that a command line may hold beside text."""
     with pytest.raises(UsageError, match="a filter is text"):
         filters_of({name: given})
+
+
+@pytest.mark.parametrize("name", ["source", "type"])
+def test_globs_are_bounded(name: str) -> None:
+    """A glob that no type could be as long as is refused before any database has to read it."""
+    assert filters_of({name: "?" * 1000})
+    with pytest.raises(UsageError, match=f"{name}: a glob of at most 1000"):
+        filters_of({name: "?" * 1001})
