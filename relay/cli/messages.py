@@ -10,6 +10,7 @@ import typer
 
 from relay import wiring
 from relay.cli.output import Json, print_fields, print_json
+from relay.domain.delivery import OutcomeName
 from relay.domain.event import Event, parse_json
 from relay.domain.listing import is_id, show_attempt
 from relay.errors import NotFound, RelayError, Unreadable, UsageError
@@ -60,7 +61,7 @@ def send(
         print_json(attempt)
     else:
         print_fields(attempt)
-    if attempt["outcome"] != "delivered":
+    if attempt["outcome"] != OutcomeName.DELIVERED:
         raise RelayError(f"{target} did not take it: {attempt['error']}")
 
 

@@ -24,6 +24,31 @@ class State(StrEnum):
 OPEN = (State.PENDING, State.SENDING)
 
 
+class OutcomeName(StrEnum):
+    """What came of an attempt, in one word, as it is stored and shown.
+
+    The first four were answered, `INTERNAL` and `TEMPLATE` never left; of the others no answer came.
+    """
+
+    DELIVERED = "delivered"
+    REJECTED = "rejected"
+    THROTTLED = "throttled"
+    FAILED = "failed"
+    DNS = "dns"
+    REFUSED = "refused"
+    RESET = "reset"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    TOO_LARGE = "too_large"
+    BLOCKED = "blocked"
+    PROTOCOL = "protocol"
+    NETWORK = "network"
+    AUTH = "auth"
+    UNSENT = "unsent"
+    TEMPLATE = "template"
+    INTERNAL = "internal"
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One event for one target. `tries` counts since it was created or last replayed, `attempts` counts all.
@@ -117,7 +142,10 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request and what came of it. `ms` is wall time; `response` is cut at 4 KiB and holds no secret."""
+    """One request and what came of it. `ms` is wall time; `response` is cut at 4 KiB and holds no secret.
+
+    `outcome` is an `OutcomeName`; of one that a later version recorded, it may be a word that this one does not know.
+    """
 
     delivery_id: str
     number: int

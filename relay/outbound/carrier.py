@@ -8,10 +8,11 @@ from typing import Any
 
 import requests
 
+from relay.domain.delivery import OutcomeName
 from relay.domain.errand import Errand, Notice
 from relay.domain.grants import Grant, NoToken, Token
 from relay.outbound import failures
-from relay.outbound.failures import Failure, Kind
+from relay.outbound.failures import Failure
 from relay.outbound.notices import Notices
 from relay.outbound.response import CurlResponse
 from relay.outbound.tokens import FETCH_TIMEOUT, Tokens
@@ -183,6 +184,6 @@ def _token(grant: Grant, reply: Reply) -> Token | Failure:
             return grant.read(reply.response)
         except NoToken as error:
             return failures.unauthorised(str(error))
-    if reply.failure is None or reply.failure.kind is Kind.BLOCKED:
+    if reply.failure is None or reply.failure.kind is OutcomeName.BLOCKED:
         return reply.failure or failures.unauthorised("no reply")
     return failures.unauthorised(f"the token endpoint: {reply.failure.reason}")

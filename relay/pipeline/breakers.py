@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from relay import log
-from relay.domain.delivery import State, Verdict
+from relay.domain.delivery import OutcomeName, State, Verdict
 from relay.domain.health import GIVE_UP, Health
 from relay.errors import StoreUnavailable
 
@@ -16,8 +16,8 @@ _log = log.get(__name__)
 LOOK_EVERY = 1.0
 """Seconds until a worker hears of a circuit that another one opened or closed."""
 
-BLAMELESS = frozenset({"rejected", "internal", "blocked"})
-"""Outcomes that say nothing of how the target is: one message was refused, or the relay itself failed."""
+BLAMELESS = frozenset({OutcomeName.REJECTED, OutcomeName.TEMPLATE, OutcomeName.INTERNAL, OutcomeName.BLOCKED})
+"""Outcomes that say nothing of how the target is: one message was refused or could not be made, or the relay failed."""
 
 
 class HealthKeeper(Protocol):

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from http import HTTPStatus
 from typing import assert_never
 
-from relay.domain.delivery import Attempt, Claimed, State, Verdict
+from relay.domain.delivery import Attempt, Claimed, OutcomeName, State, Verdict
 from relay.domain.retry import next_attempt
 from relay.domain.target import Delivered, Outcome, Refused, TryLater
 from relay.domain.templates import TemplateFailed
@@ -14,7 +15,7 @@ from relay.pipeline.ports import Reply
 RESPONSE_KEPT = 4096
 """Bytes of a response that are stored."""
 
-FINAL_FAILURES = frozenset({"blocked"})
+FINAL_FAILURES = frozenset({OutcomeName.BLOCKED})
 """Failures that no repetition cures."""
 
 _HIDDEN = "[secret]"
@@ -56,32 +57,32 @@ def conclude(
             assert_never(never)
 
 
-def unmade(error: Exception, live: LiveTarget) -> tuple[str, str]:
+def unmade(error: Exception, live: LiveTarget) -> tuple[OutcomeName, str]:
     """Return the outcome, in a word and in words, of a request that could not be made."""
     if isinstance(error, TemplateFailed):
-        return "template", show(f"the target's template failed: {error}", live.secrets)
-    return "internal", f"the relay could not make the request: {type(error).__name__}"
+        return OutcomeName.TEMPLATE, show(f"the target's template failed: {error}", live.secrets)
+    return OutcomeName.INTERNAL, f"the relay could not make the request: {type(error).__name__}"
 
 
-def _outcome(reply: Reply, live: LiveTarget, now: datetime) -> tuple[Outcome, str]:
+def _outcome(reply: Reply, live: LiveTarget, now: datetime) -> tuple[Outcome, OutcomeName]:
     if reply.response is not None:
         outcome = live.target.judge(reply.response, now)
         return outcome, _name(outcome, reply.response.status_code)
     if reply.failure is None:
-        return TryLater("no reply"), "network"
+        return TryLater("no reply"), OutcomeName.NETWORK
     if reply.failure.kind in FINAL_FAILURES:
         return Refused(reply.failure.reason), reply.failure.kind
     return TryLater(reply.failure.reason), reply.failure.kind
 
 
-def _name(outcome: Outcome, status: int) -> str:
+def _name(outcome: Outcome, status: int) -> OutcomeName:
     match outcome:
         case Delivered():
-            return "delivered"
+            return OutcomeName.DELIVERED
         case Refused():
-            return "rejected"
+            return OutcomeName.REJECTED
         case _:
-            return "throttled" if status == 429 else "failed"
+            return OutcomeName.THROTTLED if status == HTTPStatus.TOO_MANY_REQUESTS else OutcomeName.FAILED
 
 
 def show(text: str, secrets: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import requests
 
 from relay.domain.configuration import Configuration
-from relay.domain.delivery import Claimed, Delivery, Lane, Verdict
+from relay.domain.delivery import Claimed, Delivery, Lane, OutcomeName, Verdict
 from relay.domain.event import Event
 from relay.domain.replay import Replay, Started
 from relay.domain.target import Former
@@ -175,8 +175,8 @@ class Failure(Protocol):
     """Why a request has no response."""
 
     @property
-    def kind(self) -> str:
-        """One word: dns, refused, reset, tls, timeout, too_large, blocked, protocol, network, auth or unsent."""
+    def kind(self) -> OutcomeName:
+        """What kept the response away, in a word."""
 
     @property
     def reason(self) -> str:

@@ -193,6 +193,8 @@ def test_a_template_that_fails_is_told_apart(engine: Engine, sink: Sink) -> None
     engine.drain()
     assert attempts(engine)[0].outcome == "template"
     assert attempts(engine)[0].error == "the target's template failed: division by zero"
+    # It says nothing of how the target is.
+    assert not engine.relay.health.load()
     engine.configure(toml(url, body="""'{"n": {{ data.number }}}'"""))
     with engine.relay.database.writing() as connection:
         connection.execute(update(deliveries).values(next_attempt_at=datetime.now(UTC) - timedelta(seconds=1)))

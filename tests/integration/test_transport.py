@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import requests
 
+from relay.domain.delivery import OutcomeName
 from relay.outbound.exchange import USER_AGENT
-from relay.outbound.failures import Failure, Kind
+from relay.outbound.failures import Failure
 from relay.outbound.guard import Guard
 from relay.outbound.transport import Limits, Outgoing, Reply, Transport
 from tests.support.processes import free_port
@@ -129,21 +130,21 @@ def test_redirects_come_back(transport: Transport, sink: Sink) -> None:
 def test_nobody_listens(transport: Transport) -> None:
     """A refused connection is a failure of its own kind."""
     refused = failure(transport, outgoing(f"http://127.0.0.1:{free_port()}/?key=sesame"))
-    assert refused == Failure(Kind.REFUSED, "the connection was refused")
+    assert refused == Failure(OutcomeName.REFUSED, "the connection was refused")
 
 
 @pytest.mark.parametrize(
     ("manner", "kind"),
     [
-        ("close", Kind.RESET),
-        ("truncate", Kind.RESET),
-        ("reset", Kind.RESET),
-        ("garbage", Kind.PROTOCOL),
-        ("stream", Kind.TOO_LARGE),
-        ("headers", Kind.TOO_LARGE),
+        ("close", OutcomeName.RESET),
+        ("truncate", OutcomeName.RESET),
+        ("reset", OutcomeName.RESET),
+        ("garbage", OutcomeName.PROTOCOL),
+        ("stream", OutcomeName.TOO_LARGE),
+        ("headers", OutcomeName.TOO_LARGE),
     ],
 )
-def test_broken_answers(transport: Transport, sink: Sink, manner: Any, kind: Kind) -> None:
+def test_broken_answers(transport: Transport, sink: Sink, manner: Any, kind: OutcomeName) -> None:
     """An answer that breaks off, is no HTTP or never ends is one failure, and the next request is not hurt by it."""
     url = sink.on("/broken", Answer(manner=manner))
     assert failure(transport, outgoing(url + "?token=sesame")).kind == kind
@@ -154,7 +155,7 @@ def test_broken_answers(transport: Transport, sink: Sink, manner: Any, kind: Kin
 def test_slow_answers_end_at_the_deadline(transport: Transport, sink: Sink, manner: Any) -> None:
     """One deadline bounds the whole request, also while bytes keep coming."""
     slow = failure(transport, outgoing(sink.on("/slow", Answer(manner=manner)), timeout=0.3))
-    assert slow == Failure(Kind.TIMEOUT, "no complete response within 0.3 s")
+    assert slow == Failure(OutcomeName.TIMEOUT, "no complete response within 0.3 s")
 
 
 def test_bodies_are_read_up_to_the_limit(sink: Sink) -> None:
@@ -162,7 +163,7 @@ def test_bodies_are_read_up_to_the_limit(sink: Sink) -> None:
     transport = Transport(Guard(["127.0.0.1"]), Limits(body_limit=1000))
     assert len(response(transport, outgoing(sink.on("/fits", Answer(size=1000)))).content) == 1000
     assert response(transport, outgoing(sink.on("/large", Answer(201, size=1001)))).status_code == 201
-    assert failure(transport, outgoing(sink.on("/endless", Answer(manner="stream")))).kind == Kind.TOO_LARGE
+    assert failure(transport, outgoing(sink.on("/endless", Answer(manner="stream")))).kind == OutcomeName.TOO_LARGE
     transport.close()
 
 
@@ -170,7 +171,7 @@ def test_names_that_do_not_resolve() -> None:
     """A host name that does not exist is a failure that does not repeat it."""
     patient = Transport(Guard(), Limits(connect_timeout=90))
     unknown = failure(patient, outgoing("http://sesame.invalid/", timeout=90))
-    assert unknown == Failure(Kind.DNS, "the host name does not resolve")
+    assert unknown == Failure(OutcomeName.DNS, "the host name does not resolve")
     patient.close()
 
 
@@ -179,7 +180,7 @@ def test_certificates_are_checked(transport: Transport) -> None:
     sink = Sink(tls=True).start()
     try:
         untrusted = failure(transport, outgoing(sink.url("/")))
-        assert untrusted.kind == Kind.TLS
+        assert untrusted.kind == OutcomeName.TLS
         assert "self-signed" in untrusted.reason
         assert "127.0.0.1" not in untrusted.reason
         assert sink.count() == 0
@@ -197,7 +198,7 @@ def test_tls_and_plain_do_not_mix(transport: Transport, sink: Sink, scheme: str)
     try:
         port = secure.port if scheme == "http" else sink.port
         mixed = failure(transport, outgoing(f"{scheme}://127.0.0.1:{port}/"))
-        assert mixed.kind in {Kind.TLS, Kind.RESET, Kind.PROTOCOL}
+        assert mixed.kind in {OutcomeName.TLS, OutcomeName.RESET, OutcomeName.PROTOCOL}
     finally:
         secure.stop()
 
@@ -218,7 +219,7 @@ def test_other_schemes_are_refused(transport: Transport, tmp_path: Path, scheme:
     secret.write_text("sesame")
     one = outgoing("http://127.0.0.1/")
     one.request.url = f"{scheme}://127.0.0.1{secret}"
-    assert failure(transport, one) == Failure(Kind.PROTOCOL, "only http and https can be reached")
+    assert failure(transport, one) == Failure(OutcomeName.PROTOCOL, "only http and https can be reached")
 
 
 @pytest.mark.parametrize(
@@ -246,8 +247,8 @@ def test_every_spelling_of_a_private_address_is_refused(sink: Sink, spelling: st
     (reply,) = transport.poll(10)
     transport.close()
     assert reply.failure is not None
-    if reply.failure.kind != Kind.PROTOCOL:
-        assert reply.failure.kind == Kind.BLOCKED
+    if reply.failure.kind != OutcomeName.PROTOCOL:
+        assert reply.failure.kind == OutcomeName.BLOCKED
         assert "RELAY_EGRESS_ALLOW" in reply.failure.reason
     assert sink.count() == 0
 
@@ -256,18 +257,18 @@ def test_allowed_names_and_ports_are_reached(sink: Sink) -> None:
     """An allowed host name is reached at a private address, an allowed address on its port alone."""
     by_name = Transport(Guard(["localhost"]))
     assert response(by_name, outgoing(sink.url("/any").replace("127.0.0.1", "localhost"))).status_code == 200
-    assert failure(by_name, outgoing(sink.url("/any"))).kind == Kind.BLOCKED
+    assert failure(by_name, outgoing(sink.url("/any"))).kind == OutcomeName.BLOCKED
     by_name.close()
     by_port = Transport(Guard([f"127.0.0.1:{sink.port}"]))
     assert response(by_port, outgoing(sink.url("/any"))).status_code == 200
-    assert failure(by_port, outgoing("http://127.0.0.1:9/")).kind == Kind.BLOCKED
+    assert failure(by_port, outgoing("http://127.0.0.1:9/")).kind == OutcomeName.BLOCKED
     by_port.close()
 
 
 def test_a_refusal_is_not_blamed_on_the_guard() -> None:
     """A name with one permitted address where nobody listens was refused there, not blocked at its others."""
     transport = Transport(Guard(["127.0.0.1"]))
-    assert failure(transport, outgoing(f"http://localhost:{free_port()}/")).kind == Kind.REFUSED
+    assert failure(transport, outgoing(f"http://localhost:{free_port()}/")).kind == OutcomeName.REFUSED
     transport.close()
 
 
@@ -293,7 +294,7 @@ def test_bad_headers_fail_alone(transport: Transport, sink: Sink, headers: dict[
     bad.request.headers.update(headers)
     first, second = exchange(transport, bad, outgoing(sink.url("/good"), 2))
     assert first.failure is not None
-    assert first.failure.kind == Kind.PROTOCOL
+    assert first.failure.kind == OutcomeName.PROTOCOL
     assert second.response is not None
     assert [request.path for request in sink.requests()] == ["/good"]
 
@@ -308,7 +309,7 @@ def test_bad_urls_fail_alone(transport: Transport, url: str) -> None:
     one = outgoing("http://127.0.0.1/")
     one.request.url = url
     assert sent.failure is not None
-    assert sent.failure.kind == failure(transport, one).kind == Kind.PROTOCOL
+    assert sent.failure.kind == failure(transport, one).kind == OutcomeName.PROTOCOL
 
 
 def test_many_at_once(transport: Transport, sink: Sink) -> None:
