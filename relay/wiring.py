@@ -29,6 +29,7 @@ from relay.pipeline.fan_out import FanOut
 from relay.pipeline.folding import Folding
 from relay.pipeline.line import Line
 from relay.pipeline.live import Following
+from relay.pipeline.people import People
 from relay.pipeline.recording import Recorder
 from relay.pipeline.replay import Replaying
 from relay.pipeline.routes import Routes
@@ -48,6 +49,7 @@ from relay.store.events import Events
 from relay.store.folds import Folds
 from relay.store.health import HealthStore
 from relay.store.outbox import ClosedOutbox, Outbox
+from relay.store.people import PeopleStore
 from relay.store.reflection import Tables, tables
 from relay.store.replays import Replays
 from relay.web import app as web_app
@@ -185,6 +187,11 @@ class Relay:
         return Targets(self.configuration, self.deliveries, self.health, self.nudges)
 
     @cached_property
+    def people(self) -> People:
+        """What shows people and gives them places."""
+        return People(PeopleStore(self.database, lambda: Sealer(self.settings.keys)), self.targets, self.plugins)
+
+    @cached_property
     def tokens(self) -> Tokens:
         """The access tokens of this process."""
         return Tokens()
@@ -215,6 +222,7 @@ class Relay:
             deliveries=self.deliveries,
             replay=self.replay,
             targets=self.targets,
+            people=self.people,
             routes=self.routes,
             schema_pending=lambda: migrate.pending(self.database),
             api_token=self.settings.token,

@@ -10,6 +10,7 @@ from relay.cli import configuration as configuration_commands
 from relay.cli import doctor as doctor_command
 from relay.cli import look as look_commands
 from relay.cli import messages as message_commands
+from relay.cli import people as people_commands
 from relay.cli import replay as replay_command
 from relay.cli import roles as role_commands
 from relay.cli import routes as route_commands
@@ -33,6 +34,7 @@ for group in (
     replay_command,
     target_commands,
     route_commands,
+    people_commands,
     doctor_command,
     capture_commands,
 ):

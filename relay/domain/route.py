@@ -1,19 +1,34 @@
 """Routes decide which targets hear of an event."""
 
 import hashlib
+import re
 from fnmatch import fnmatchcase
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from relay.domain.durations import Duration
 from relay.domain.fold import MOST
-from relay.domain.names import Name
+from relay.domain.names import NAME, Name
+from relay.domain.person import PREFIX, is_person
 from relay.domain.quiet import Quiet
+from relay.domain.templates import Template
 
 Window = Annotated[Duration, Field(ge=1, le=86400)]
 Key = Annotated[str, Field(min_length=1, max_length=2048)]
 Glob = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+def _destination(value: str) -> str:
+    if is_person(value):
+        Template(value.removeprefix(PREFIX))
+    elif not re.fullmatch(NAME, value):
+        raise ValueError(f"should be the name of a target, or {PREFIX} and a template that names a person")
+    return value
+
+
+Destination = Annotated[str, Field(max_length=2048), AfterValidator(_destination)]
+"""The name of a target, or `user:` and a template that makes the name of a person."""
 
 
 class Digest(BaseModel):
@@ -45,6 +60,7 @@ class Route(BaseModel):
     """One `[[routes]]` table: who hears of which events, and in which words.
 
     `types` and `sources` are shell-style globs; none means all. `when` is a CEL condition over `event` and `data`.
+    `to` names targets, and people as `user:` and a template.
     `text` and `thread` are Jinja templates over the same two, and so is `link`: the address of what the event is about.
     `card` is one that makes JSON: a whole card in the form of the targets' kind. With `stop`, the routes below are not
     asked for an event that this one takes. `sample` is the share of its events that it takes. What it takes in `quiet`
@@ -57,7 +73,7 @@ class Route(BaseModel):
     types: Annotated[tuple[Glob, ...], Field(min_length=1)] | None = None
     sources: Annotated[tuple[Glob, ...], Field(min_length=1)] | None = None
     when: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
-    to: Annotated[tuple[Name, ...], Field(min_length=1)]
+    to: Annotated[tuple[Destination, ...], Field(min_length=1)]
     text: Annotated[str, Field(max_length=32_000)] | None = None
     thread: Annotated[str, Field(max_length=2048)] | None = None
     digest: Digest | None = None

@@ -4,12 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from relay import log
 from relay.domain.delivery import Delivery, State
 from relay.domain.event import Event, new_id
 from relay.pipeline.alarms import FALLBACK, fallback_of
 from relay.pipeline.live import Following, Live
 from relay.pipeline.ports import EventStore
 from relay.pipeline.windows import Windows
+
+_log = log.get(__name__)
 
 BATCH = 500
 
@@ -71,7 +74,11 @@ def _muted(delivery: Delivery, until: datetime, now: datetime) -> Delivery:
 
 def _told(live: Live, event: Event) -> list[tuple[str, str]]:
     """Return who hears of an event, each with the name of the route that says so; an alarm, the fallback as well."""
-    told = [(target, route.route.name) for target, route in live.router.match(event) if target in live.targets]
+    unheard: list[str] = []
+    matched = live.router.match(event, unheard)
+    for reason in unheard:
+        _log.warning("person.unheard", event_id=event.id, reason=reason)
+    told = [(target, route.route.name) for target, route in matched if target in live.targets]
     fallback = fallback_of(live, event)
     if fallback is not None and fallback not in dict(told):
         told.append((fallback, FALLBACK))

@@ -104,12 +104,14 @@ def compile_configuration(
 
     Raises `InvalidConfiguration` for what does not compile.
     """
+    places = (*configuration.targets, *(stored.people if stored else ()))
+    targets = {options.name: compile_target(options, plugins, stored) for options in places}
     return Live(
         version=stored.version if stored else 0,
         sources={options.name: compile_source(options, plugins) for options in configuration.sources},
-        targets={options.name: compile_target(options, plugins, stored) for options in configuration.targets},
+        targets=targets,
         databases=configuration.databases,
-        router=Router([compile_route(route) for route in configuration.routes]),
+        router=Router([compile_route(route) for route in configuration.routes], targets.keys()),
         base_url=base_url,
         muted=stored.muted if stored else {},
     )

@@ -13,7 +13,7 @@ from relay.domain.configuration import Configuration
 from relay.domain.delivery import Claimed, Delivery, Lane, OutcomeName, Verdict
 from relay.domain.event import Event
 from relay.domain.replay import Replay, Started
-from relay.domain.target import Former
+from relay.domain.target import Former, TargetOptions
 
 
 class EventStore(Protocol):
@@ -110,6 +110,10 @@ class Stored(Protocol):
     @property
     def muted(self) -> Mapping[str, datetime]:
         """Until when some routes are muted, by name; some of it may be over."""
+
+    @property
+    def people(self) -> Sequence[TargetOptions]:
+        """The places of people, under the names of their targets."""
 
     @property
     def aging(self) -> bool:

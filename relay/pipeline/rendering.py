@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from relay.domain.card import Card, default_thread, event_card, web_link
 from relay.domain.event import Event, parse_json
+from relay.domain.person import PREFIX, WORDS, is_person, target_of
 from relay.domain.route import Route
 from relay.domain.style import PLAIN, Cards, JsonText, Style
 from relay.domain.target import Message, Target, style_of
@@ -35,6 +36,7 @@ class CompiledRoute:
         self.route = route
         self._when = when
         self._templates = templates
+        self._people = {to: Template(to.removeprefix(PREFIX)) for to in route.to if is_person(to)}
 
     def reason(self, event: Event, facts: Facts | None = None) -> str | None:
         """Return `None` if the route takes the event, else why not, in one line.
@@ -54,6 +56,24 @@ class CompiledRoute:
             return f"it is none of the {self.route.sample:.15g} of events that are sampled"
         reason = self._when.why_not(facts) if self._when else None
         return None if reason is None else f"when: {reason}"
+
+    def hearers(self, event: Event) -> tuple[list[str], list[str]]:
+        """Return the targets that an event is for, those of people among them; and why it names no person there."""
+        targets, wrong = [], []
+        for to in self.route.to:
+            if to not in self._people:
+                targets.append(to)
+                continue
+            try:
+                name = self._people[to].render(event, str)
+            except TemplateFailed as failure:
+                wrong.append(f"{to} names nobody: {failure}")
+                continue
+            if target := target_of(name):
+                targets.append(target)
+            else:
+                wrong.append(f"{to} names nobody: a name has {WORDS}")
+        return targets, wrong
 
     def text(self, event: Event, escape: Escape, style: Style = PLAIN) -> str | None:
         """Return the route's words for the event, `None` where it has none. Raises `TemplateFailed`."""

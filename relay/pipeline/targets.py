@@ -1,14 +1,15 @@
 """Targets as operators see them: on or paused and why, and how much waits for each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from relay.domain.health import Health
+from relay.domain.person import is_person
 from relay.domain.target import TargetOptions
 from relay.errors import NotFound
-from relay.pipeline.ports import ConfigurationReader, Nudge
+from relay.pipeline.ports import ConfigurationReader, Nudge, Stored
 
 BY_HAND = "by hand"
 """Why a target is paused when nobody says."""
@@ -55,7 +56,14 @@ class Targets:
     def all(self) -> list[Standing]:
         """Return every target, in the order of the configuration."""
         stored = self._configuration.load()
-        targets = stored.configuration.targets
+        return self._standings(stored, stored.configuration.targets)
+
+    def people(self) -> list[Standing]:
+        """Return the target of every person."""
+        stored = self._configuration.load()
+        return self._standings(stored, stored.people)
+
+    def _standings(self, stored: Stored, targets: Sequence[TargetOptions]) -> list[Standing]:
         waiting = self._deliveries.waiting([target.name for target in targets])
         health = self._health.load()
         return [
@@ -69,8 +77,8 @@ class Targets:
         ]
 
     def get(self, name: str) -> Standing:
-        """Return one target. Raises `NotFound`."""
-        for standing in self.all():
+        """Return one target, which may be a person's. Raises `NotFound`."""
+        for standing in self.people() if is_person(name) else self.all():
             if standing.options.name == name:
                 return standing
         raise NotFound(f"there is no target {name}", hint="`relay targets` lists them")

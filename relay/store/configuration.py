@@ -13,16 +13,18 @@ from relay.domain.configuration import Configuration
 from relay.domain.database import Database as DatabaseSpec
 from relay.domain.delivery import State
 from relay.domain.inbound import Provider
+from relay.domain.person import PREFIX
 from relay.domain.route import Route
 from relay.domain.target import Former, Target, TargetOptions
 from relay.errors import InvalidConfiguration
 from relay.secrets import REVEAL, Sealer
 from relay.store import tables
-from relay.store.batch import insert_of
 from relay.store.database import Database
 from relay.store.deliveries import TARGET_REMOVED
 from relay.store.folds import cancel
+from relay.store.people import is_person, read_people, seal_again
 from relay.store.rotation import retired_by, unseal
+from relay.store.version import raise_version
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _Kind = TypeVar("_Kind")
@@ -44,6 +46,7 @@ class Kinds(Protocol):
 class Stored:
     """A configuration with its version, and by name: why targets are paused, their former secrets, muted routes.
 
+    `people` are the places of people, under the names of their targets; the rest speaks of them too.
     `aging` says that some of it is sealed with a key that is not the newest: applied again, it no longer is.
     """
 
@@ -52,6 +55,7 @@ class Stored:
     paused: Mapping[str, str]
     former: Mapping[str, tuple[Former, ...]]
     muted: Mapping[str, datetime]
+    people: tuple[TargetOptions, ...] = ()
     aging: bool = False
 
 
@@ -74,17 +78,20 @@ class ConfigurationStore:
             version = connection.scalar(select(tables.configuration.c.version)) or 0
             former, aging = self._former(connection), self._aging(connection)
             paused, muted = _paused(connection), _muted(connection)
-            return Stored(version, self._read(connection), paused, former, muted, aging)
+            people = list(read_people(connection, self._sealer, self._kinds.targets))
+            former |= {person.name: secrets for person, secrets in people}
+            places = tuple(person for person, _ in people)
+            return Stored(version, self._read(connection), paused, former, muted, places, aging)
 
     def replace(self, wanted: Configuration, now: datetime) -> int:
         """Make `wanted` the configuration, in one transaction, and return its version.
 
         A target that stays keeps its pause, and signs with replaced secrets for a while. What waits for one that goes
-        is cancelled.
+        is cancelled. People stay, sealed with the newest key.
         """
         with self._database.writing() as connection:
             # First, for its row lock: whoever applies at the same time waits here.
-            version = _raise_version(connection, now)
+            version = raise_version(connection, now)
             for table, items, sealed in (
                 (tables.sources, wanted.sources, True),
                 (tables.databases, wanted.databases, True),
@@ -92,7 +99,9 @@ class ConfigurationStore:
             ):
                 self._write(connection, table, items, sealed=sealed)
             self._write_targets(connection, wanted.targets, now)
-            gone = tables.deliveries.c.target.not_in([target.name for target in wanted.targets])
+            seal_again(connection, self._sealer())
+            target = tables.deliveries.c.target
+            gone = target.not_in([one.name for one in wanted.targets]) & ~target.startswith(PREFIX)
             waiting = tables.deliveries.c.state == State.PENDING
             cancel(connection, waiting & gone, TARGET_REMOVED, now)
             return version
@@ -108,7 +117,7 @@ class ConfigurationStore:
             statement = update(tables.targets).where(known & changes)
             changed = connection.execute(statement.values(paused_at=paused_at, paused_reason=reason)).rowcount
             if changed:
-                _raise_version(connection, now)
+                raise_version(connection, now)
             return bool(changed)
 
     def mute(self, route: str, until: datetime | None, now: datetime) -> bool:
@@ -117,7 +126,7 @@ class ConfigurationStore:
             statement = update(tables.routes).where(tables.routes.c.name == route)
             known = connection.execute(statement.values(muted_until=until)).rowcount
             if known:
-                _raise_version(connection, now)
+                raise_version(connection, now)
             return bool(known)
 
     def _read(self, connection: Connection) -> Configuration:
@@ -138,7 +147,9 @@ class ConfigurationStore:
 
     def _former(self, connection: Connection) -> dict[str, tuple[Former, ...]]:
         kept = tables.targets.c.former
-        found = connection.execute(select(tables.targets.c.name, kept).where(kept.is_not(None)))
+        found = connection.execute(
+            select(tables.targets.c.name, kept).where(kept.is_not(None), ~is_person(tables.targets))
+        )
         return {row.name: unseal(row.former, self._sealer()) for row in found}
 
     def _write_targets(self, connection: Connection, items: Sequence[TargetOptions], now: datetime) -> None:
@@ -160,7 +171,7 @@ class ConfigurationStore:
         return bool(sealed) and not all(map(self._sealer().is_newest, sealed))
 
     def _specs(self, connection: Connection, table: Table, *, sealed: bool) -> list[dict[str, Any]]:
-        found = connection.scalars(select(table.c.spec).order_by(table.c.position)).all()
+        found = connection.scalars(select(table.c.spec).where(~is_person(table)).order_by(table.c.position)).all()
         if not (sealed and found):
             return [orjson.loads(spec) for spec in found]
         sealer = self._sealer()
@@ -168,7 +179,7 @@ class ConfigurationStore:
 
     def _write(self, connection: Connection, table: Table, items: Sequence[Any], *, sealed: bool) -> None:
         names = [item.name for item in items]
-        connection.execute(delete(table).where(table.c.name.not_in(names)))
+        connection.execute(delete(table).where(table.c.name.not_in(names), ~is_person(table)))
         known = set(connection.scalars(select(table.c.name)))
         for position, item in enumerate(items):
             spec = item.model_dump_json(context=REVEAL, exclude_defaults=True)
@@ -208,12 +219,3 @@ def _paused(connection: Connection) -> dict[str, str]:
 def _muted(connection: Connection) -> dict[str, datetime]:
     until = tables.routes.c.muted_until
     return {row.name: row.muted_until for row in connection.execute(select(tables.routes).where(until.is_not(None)))}
-
-
-def _raise_version(connection: Connection, now: datetime) -> int:
-    table = tables.configuration
-    # One statement: of two who make the very first change, the second waits for the first.
-    first = insert_of(connection)(table).values(id=1, version=1, applied_at=now)
-    later = {"version": table.c.version + 1, "applied_at": now}
-    raised = first.on_conflict_do_update(index_elements=[table.c.id], set_=later).returning(table.c.version)
-    return int(connection.execute(raised).scalar_one())

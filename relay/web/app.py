@@ -16,6 +16,7 @@ from relay.domain.delivery import Attempt, Delivery
 from relay.domain.event import Event
 from relay.pipeline.accept import Accept
 from relay.pipeline.live import LOOK_EVERY, Following
+from relay.pipeline.people import People
 from relay.pipeline.replay import Replaying
 from relay.pipeline.routes import Routes
 from relay.pipeline.targets import Targets
@@ -72,6 +73,7 @@ class Parts:
     deliveries: DeliveryReader
     replay: Replaying
     targets: Targets
+    people: People
     routes: Routes
     schema_pending: Callable[[], bool]
     api_token: str | None

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from relay.domain.configuration import Configuration
 from relay.domain.database import Database
+from relay.domain.person import is_person
 from relay.domain.route import Route
 from relay.domain.target import style_of
 from relay.errors import InvalidConfiguration, Problem
@@ -194,7 +195,7 @@ class _Checker:
                 key = ("routes", number, "to", place)
                 if not isinstance(target, str):
                     continue
-                if target not in known:
+                if target not in known and not is_person(target):
                     self._add(key, f"there is no target {json.dumps(target)}", suggestion(target, known))
                 elif target in targets[:place]:
                     self._add(key, f"{json.dumps(target)} is named twice")
@@ -238,6 +239,9 @@ class _Checker:
         kinds = {target.name: target.kind for target in targets.values()}
         for number, route in routes.items():
             told = {kinds[name] for name in route.to if name in kinds}
+            if any(map(is_person, route.to)):
+                # Their places, and so their kinds, are known when an event names them.
+                continue
             if route.card is not None and told and not told & self._carded:
                 key: Key = self._filed.get((number, "card"), ("routes", number, "card"))
                 self._add(key, f"only {', '.join(sorted(self._carded))} take whole cards")

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 
 from relay.domain.configuration import Configuration
 from relay.domain.database import Database
+from relay.domain.person import PREFIX, is_person
 from relay.domain.route import Route
 from relay.errors import InvalidConfiguration, Problem, UsageError
 from relay.pipeline.configure import celtree, jinjatree
@@ -93,7 +94,7 @@ def _told(side: str, column: str, tables: Tables, scope: _Scope) -> tuple[str, s
     return f"data.{side}: {said}", suggestion(column, sorted(every))
 
 
-def _programs(route: Route) -> Iterator[tuple[tuple[str, ...], Iterator[Path]]]:
+def _programs(route: Route) -> Iterator[tuple[Key, Iterator[Path]]]:
     if route.when is not None:
         yield ("when",), celtree.paths(route.when)
     templates = {
@@ -104,6 +105,8 @@ def _programs(route: Route) -> Iterator[tuple[tuple[str, ...], Iterator[Path]]]:
         ("dedupe", "key"): route.dedupe and route.dedupe.key,
     }
     yield from ((key, jinjatree.paths(source)) for key, source in templates.items() if source)
+    people = ((place, to.removeprefix(PREFIX)) for place, to in enumerate(route.to) if is_person(to))
+    yield from ((("to", place), jinjatree.paths(source)) for place, source in people)
 
 
 def _columns(found: Iterator[Path]) -> set[tuple[str, str]]:
