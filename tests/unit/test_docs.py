@@ -20,6 +20,7 @@ from relay.domain.configuration import Configuration
 from relay.domain.database import Database
 from relay.domain.event import Event, encode
 from relay.domain.inbound import SourceOptions
+from relay.domain.person import is_person
 from relay.domain.route import Route as RouteOptions
 from relay.domain.target import Message, TargetOptions
 from relay.pipeline.configure.check import check
