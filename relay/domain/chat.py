@@ -1,22 +1,21 @@
 """What targets that people read have in common, whichever service carries the words."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import orjson
 import requests
-from pydantic import Field
 
 from relay.domain.replies import keys_in
 from relay.domain.retry import PATIENT, Schedule
-from relay.domain.target import WordsOptions
+from relay.domain.target import Concurrency, WordsOptions
 from relay.domain.url import HttpUrl, fingerprint
 
 
 class ChatOptions(WordsOptions):
     """Fields of every such kind. One request at a time keeps messages in their order."""
 
-    concurrency: Annotated[int, Field(ge=1, le=1000)] = 1
+    concurrency: Concurrency = 1
     retry: Schedule = PATIENT
 
 

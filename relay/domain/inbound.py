@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StrictInt
 
 from relay.domain.card import Card
 from relay.domain.durations import Duration, Rate
@@ -134,7 +134,7 @@ class SourceOptions(BaseModel):
     name: Name
     verify: str
     secret: Secrets | None = None
-    max_body: Annotated[int, Field(gt=0, le=64 * MEBIBYTE)] = MEBIBYTE
+    max_body: Annotated[StrictInt, Field(gt=0, le=64 * MEBIBYTE)] = MEBIBYTE
     rate: Rate | None = None
     dedupe: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
 

@@ -3,7 +3,16 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictFloat,
+    StrictInt,
+    model_serializer,
+    model_validator,
+)
 
 from relay.domain.durations import Duration
 
@@ -23,9 +32,9 @@ class Backoff(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     first: Duration = 1.0
-    factor: Annotated[float, Field(ge=1, le=100)] = 2.0
+    factor: Annotated[StrictFloat, Field(ge=1, le=100)] = 2.0
     max: Duration = 3600.0
-    attempts: Annotated[int, Field(ge=1, le=1000)] = 20
+    attempts: Annotated[StrictInt, Field(ge=1, le=1000)] = 20
 
 
 class Schedule(BaseModel):

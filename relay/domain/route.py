@@ -5,7 +5,7 @@ import re
 from fnmatch import fnmatchcase
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 
 from relay.domain.durations import Duration
 from relay.domain.fold import MOST
@@ -40,7 +40,7 @@ class Digest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     window: Window
-    max: Annotated[int, Field(ge=2, le=MOST)] = MOST
+    max: Annotated[StrictInt, Field(ge=2, le=MOST)] = MOST
     key: Key | None = None
 
 
@@ -80,8 +80,8 @@ class Route(BaseModel):
     dedupe: Dedupe | None = None
     link: Annotated[str, Field(max_length=2048)] | None = None
     card: Annotated[str, Field(max_length=32_000)] | None = None
-    stop: bool = False
-    sample: Annotated[float, Field(gt=0, le=1)] = 1.0
+    stop: StrictBool = False
+    sample: Annotated[StrictFloat, Field(gt=0, le=1)] = 1.0
     quiet: Quiet | None = None
 
     def takes(self, event_type: str, source: str) -> bool:

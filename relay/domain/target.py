@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool, StrictInt, model_validator
 
 from relay.domain.card import Card, event_card
 from relay.domain.durations import Duration, Rate
@@ -16,6 +16,10 @@ from relay.domain.style import PLAIN, Style
 
 if TYPE_CHECKING:
     import requests
+
+
+Concurrency = Annotated[StrictInt, Field(ge=1, le=1000)]
+"""How many requests may be under way at once."""
 
 
 class TargetOptions(BaseModel):
@@ -33,7 +37,7 @@ class TargetOptions(BaseModel):
     kind: str
     timeout: Annotated[Duration, Field(gt=0, le=120)] = 15.0
     rate: Rate | None = None
-    concurrency: Annotated[int, Field(ge=1, le=1000)] = 32
+    concurrency: Concurrency = 32
     order: Literal["none", "subject"] = "none"
     after_dead: Literal["skip", "block"] = "skip"
     retry: Schedule = Schedule.model_validate(FIELD_DEFAULT)
@@ -46,7 +50,7 @@ class WordsOptions(TargetOptions):
     A target that takes the events of a subject in their order is told them one by one.
     """
 
-    fold: bool = True
+    fold: StrictBool = True
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

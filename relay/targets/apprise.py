@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
 import requests
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, StrictInt
 
 from relay.domain.card import Tone
 from relay.domain.errand import Notice
@@ -53,7 +53,7 @@ class AppriseOptions(WordsOptions):
     """Fields of an `apprise` target: `url` is an address as apprise writes it."""
 
     url: Annotated[SecretText, AfterValidator(_checked)]
-    concurrency: Annotated[int, Field(ge=1, le=32)] = 4
+    concurrency: Annotated[StrictInt, Field(ge=1, le=32)] = 4
 
 
 class AppriseTarget:

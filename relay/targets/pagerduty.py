@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import orjson
 import requests
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, SecretStr
 
 from relay.domain.card import Row, Tone
 from relay.domain.chat import ChatTarget
@@ -16,7 +16,7 @@ from relay.domain.judgement import judge_status
 from relay.domain.layout import Room, in_words, label, links, notes, paragraph, roomiest, value
 from relay.domain.replies import document, member, safe_words
 from relay.domain.retry import Schedule
-from relay.domain.target import Message, Outcome, TargetOptions
+from relay.domain.target import Concurrency, Message, Outcome, TargetOptions
 from relay.domain.templates import Template, TemplateFailed, TemplateText
 from relay.domain.text import clean, fitted_line
 from relay.domain.url import HttpUrl
@@ -75,7 +75,7 @@ class PagerDutyOptions(TargetOptions):
     severity: Annotated[TemplateText, _one_of(get_args(Severity))] | None = None
     url: HttpUrl = SecretStr("https://events.pagerduty.com/v2/enqueue")
     rate: Rate | None = PER_SECOND
-    concurrency: Annotated[int, Field(ge=1, le=1000)] = 1
+    concurrency: Concurrency = 1
     retry: Schedule = Schedule.model_validate(BACKOFF)
 
 

@@ -35,7 +35,12 @@ README = (ROOT / "README.md").read_text()
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SIGNING = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SPACE = "http://127.0.0.1:8000/sandbox/v1/spaces/ops/messages?key=any&token=any"
-HELD = {"SIGNING": SIGNING, "BOT_TOKEN": "123456:ABCDEFGHIJKLMNOPQRSTUVWXYZ", "ON_CALL_KEY": "0123456789abcdef" * 2}
+HELD = {
+    "SIGNING": SIGNING,
+    "BOT_TOKEN": "123456:ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "ON_CALL_KEY": "0123456789abcdef" * 2,
+    "DATABASE_URL": "postgresql://shop@db.example/shop",
+}
 """What an environment variable holds that is named so; any other holds an address."""
 
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)

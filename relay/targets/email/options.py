@@ -6,9 +6,9 @@ from email.utils import parseaddr
 from ipaddress import ip_address
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictInt, model_validator
 
-from relay.domain.target import WordsOptions
+from relay.domain.target import Concurrency, WordsOptions
 from relay.domain.templates import TemplateText
 from relay.domain.text import one_line
 from relay.domain.tls import Certificates
@@ -71,7 +71,7 @@ class EmailOptions(WordsOptions):
     model_config = ConfigDict(serialize_by_alias=True)
 
     host: Annotated[str, AfterValidator(_host)]
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    port: Annotated[StrictInt, Field(ge=1, le=65535)] | None = None
     security: Security | None = None
     user: Annotated[str, Field(min_length=1, max_length=256)] | None = None
     password: SecretText | None = None
@@ -81,7 +81,7 @@ class EmailOptions(WordsOptions):
     reply_to: Address | None = None
     subject: TemplateText | None = None
     ca: Certificates | None = None
-    concurrency: Annotated[int, Field(ge=1, le=1000)] = 4
+    concurrency: Concurrency = 4
 
     @property
     def secured(self) -> Security:

@@ -11,7 +11,7 @@ from relay.domain.durations import Rate
 from relay.domain.errand import Errand
 from relay.domain.retry import PATIENT, Schedule
 from relay.domain.style import Style
-from relay.domain.target import Delivered, Message, Outcome, TargetOptions, WordsOptions
+from relay.domain.target import Concurrency, Delivered, Message, Outcome, TargetOptions, WordsOptions
 from relay.domain.url import HttpUrl
 from relay.targets.google_chat import text
 from relay.targets.google_chat.account import ServiceAccount, grant_of
@@ -34,7 +34,7 @@ class GoogleChatAppOptions(WordsOptions):
     token_url: HttpUrl | None = None
     api_url: HttpUrl = SecretStr(API)
     rate: Rate | None = PER_SECOND
-    concurrency: Annotated[int, Field(ge=1, le=1000)] = 1
+    concurrency: Concurrency = 1
     order: Literal["none", "subject"] = "subject"
     retry: Schedule = PATIENT
 

@@ -3,17 +3,16 @@
 import hashlib
 import re
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import requests
-from pydantic import Field
 
 from relay.domain.durations import Rate
 from relay.domain.replies import keys_in
 from relay.domain.retry import PATIENT, Schedule
 from relay.domain.style import Style
-from relay.domain.target import Message, Outcome, TargetOptions, WordsOptions
+from relay.domain.target import Concurrency, Message, Outcome, TargetOptions, WordsOptions
 from relay.domain.text import clean
 from relay.domain.url import HttpUrl, fingerprint
 from relay.targets.google_chat import text
@@ -33,7 +32,7 @@ class GoogleChatOptions(WordsOptions):
 
     url: HttpUrl
     rate: Rate | None = PER_SECOND
-    concurrency: Annotated[int, Field(ge=1, le=1000)] = 1
+    concurrency: Concurrency = 1
     retry: Schedule = PATIENT
 
 

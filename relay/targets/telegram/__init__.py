@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 import requests
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StrictInt
 
 from relay.domain.card import Row
 from relay.domain.chat import ChatOptions, ChatTarget
@@ -54,7 +54,7 @@ class TelegramOptions(ChatOptions):
 
     token: Annotated[SecretText, AfterValidator(_is_token)]
     chat_id: Annotated[str, Field(pattern=r"^(-?[0-9]{1,20}|@[A-Za-z0-9_]{4,64})$"), BeforeValidator(_as_text)]
-    thread_id: Annotated[int, Field(ge=1)] | None = None
+    thread_id: Annotated[StrictInt, Field(ge=1)] | None = None
     url: HttpUrl = SecretStr("https://api.telegram.org")
     rate: Rate | None = PER_MINUTE
 

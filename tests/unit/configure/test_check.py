@@ -132,6 +132,19 @@ MISTAKES = {
     "no name": (instead('name = "shop"\n', ""), 6, "databases[0].name", "is missing"),
     "bad name": (instead('"shop"', '"the shop"'), 7, "databases[0].name", "letters, digits"),
     "name that is no text": (instead('"shop"', "7"), 7, "databases[0].name", "should be a valid string"),
+    "database of another kind": (
+        instead('"sqlite:///shop.db"', '"oracle://a@b/c"'),
+        8,
+        "databases[0].url",
+        "postgresql://",
+    ),
+    "database without a URL": (instead('"sqlite:///shop.db"', '"shop.db"'), 8, "databases[0].url", "sqlite://"),
+    "driver of another kind": (
+        instead('"sqlite:///shop.db"', '"postgresql+asyncpg://a@b/c"'),
+        8,
+        "databases[0].url",
+        "the relay's driver is psycopg: begin with postgresql://",
+    ),
     "name used twice": (
         GOOD + '[[databases]]\nname = "shop"\nurl = "sqlite://"\n',
         30,
