@@ -73,7 +73,12 @@ def _reference(source: str) -> str:
 
 def sendable(content_type: Any) -> str:
     """Return a content type that may stand in a header: itself, or that of bytes unknown."""
-    return content_type if isinstance(content_type, str) and _LINE.fullmatch(content_type) else UNKNOWN
+    return content_type if isinstance(content_type, str) and _is_line(content_type) else UNKNOWN
+
+
+@lru_cache(maxsize=1024)
+def _is_line(text: str) -> bool:
+    return _LINE.fullmatch(text) is not None
 
 
 def payload_of(event: Event) -> Payload:
@@ -150,6 +155,7 @@ def _sound(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
+@lru_cache(maxsize=1024)
 def _media(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 

@@ -120,9 +120,15 @@ def arrays(names: Sequence[str], rows: Sequence[Row]) -> dict[str, str]:
     """Return each column as PostgreSQL writes an array; the driver would take ten times as long."""
     columns = zip(*rows, strict=True)
     return {
-        f"batch_{name}": "{" + ",".join([_element(value) for value in values]) + "}"
-        for name, values in zip(names, columns, strict=True)
+        f"batch_{name}": "{" + ",".join(_elements(values)) + "}" for name, values in zip(names, columns, strict=True)
     }
+
+
+def _elements(values: Sequence[Any]) -> list[str]:
+    # Of a batch of successes half the columns hold but one value.
+    if values.count(values[0]) == len(values):
+        return [_element(values[0])] * len(values)
+    return [_element(value) for value in values]
 
 
 def _element(value: Any) -> str:
