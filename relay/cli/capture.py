@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from relay import wiring
-from relay.capture import CaptureError
-from relay.capture.generate import script, watched_by
+from relay.cli.parts import current
 from relay.errors import UsageError
 
 group = typer.Typer(name="capture", help="Help for applications whose changes are captured.", no_args_is_help=True)
@@ -36,6 +34,9 @@ def triggers(
     """Write triggers that put what other programs change into the same outbox; nothing is executed."""
     if (database is None) == (url is None):
         raise UsageError("say which database", hint="give --database NAME or --url URL")
+    from relay.capture import CaptureError
+    from relay.capture.generate import script, watched_by
+
     sys.path.insert(0, str(Path.cwd()))
     try:
         found = watched_by(models)
@@ -45,7 +46,7 @@ def triggers(
 
 
 def _url(name: str) -> str:
-    for known in wiring.current().following.current().databases:
+    for known in current().following.current().databases:
         if known.name == name:
             return known.url.get_secret_value()
     raise UsageError(f"there is no database {name}", hint="see [[databases]] in relay.toml, and relay apply")

@@ -1,13 +1,16 @@
 """`relay check` and `relay apply`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from relay import wiring
 from relay.cli.output import Json, print_json
+from relay.cli.parts import current
 from relay.errors import UsageError
+
+if TYPE_CHECKING:
+    from relay.wiring import Relay
 
 File = Annotated[Path | None, typer.Argument(help="The configuration; RELAY_CONFIG or ./relay.toml if not given.")]
 
@@ -26,11 +29,14 @@ def check(
     ] = None,
 ) -> None:
     """Validate a configuration without touching anything."""
-    relay = wiring.current()
+    relay = current()
     path = _file(relay, file)
     found = relay.configurator.check(path)
-    for name in database or ():
-        relay.configurator.drift(path, name, wiring.tables_of)
+    if database:
+        from relay.wiring import tables_of
+
+        for name in database:
+            relay.configurator.drift(path, name, tables_of)
     counts = {
         "sources": len(found.sources),
         "databases": len(found.databases),
@@ -46,7 +52,7 @@ def apply(
     as_json: Json = False,
 ) -> None:
     """Print what a configuration changes (+ add, ~ change, - remove) and put it into force."""
-    relay = wiring.current()
+    relay = current()
     plan = relay.configurator.apply(_file(relay, file), dry_run=dry_run)
     if as_json:
         fields = ("sign", "kind", "name", "detail")
@@ -56,7 +62,7 @@ def apply(
         print(plan)
 
 
-def _file(relay: wiring.Relay, given: Path | None) -> Path:
+def _file(relay: "Relay", given: Path | None) -> Path:
     path = given or relay.settings.config_file
     if path is None:
         raise UsageError("there is no relay.toml here", hint="name a file, or set RELAY_CONFIG")

@@ -5,14 +5,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 import typer
 
-from relay import wiring
 from relay.cli.output import Json, print_json
+from relay.cli.parts import current
 from relay.errors import RelayError
-from relay.store import migrate
-from relay.store.outbox import ClosedOutbox, Lag, Outbox
+
+if TYPE_CHECKING:
+    from relay.store.outbox import ClosedOutbox, Lag, Outbox
+    from relay.wiring import Relay
 
 CLOCK_SECONDS = 5.0
 LATE_SECONDS = 60.0
@@ -34,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
 def doctor(as_json: Json = False) -> None:
     """Check database, migrations, broker, clock, workers, outboxes, the oldest due delivery and targets."""
-    findings = list(_examine(wiring.current()))
+    findings = list(_examine(current()))
     if as_json:
         print_json({"ok": all(one.ok for one in findings), "checks": [asdict(one) for one in findings]})
     else:
@@ -44,8 +47,8 @@ def doctor(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def _examine(relay: wiring.Relay) -> Iterator[Finding]:
-    checks: list[tuple[str, Callable[[wiring.Relay], tuple[bool, str]]]] = [
+def _examine(relay: "Relay") -> Iterator[Finding]:
+    checks: list[tuple[str, Callable[[Relay], tuple[bool, str]]]] = [
         ("database", _database),
         ("migrations", _migrations),
         ("broker", _broker),
@@ -56,6 +59,8 @@ def _examine(relay: wiring.Relay) -> Iterator[Finding]:
     for name, look in checks:
         yield _finding(name, look, relay)
     yield _finding("configuration", _configuration, relay)
+    from relay.store.outbox import ClosedOutbox, Outbox
+
     try:
         live = relay.following.refresh()
         for outbox in relay.collect.outboxes():
@@ -69,37 +74,39 @@ def _examine(relay: wiring.Relay) -> Iterator[Finding]:
         yield Finding("outboxes", False, str(error))
 
 
-def _finding(name: str, look: Callable[[wiring.Relay], tuple[bool, str]], relay: wiring.Relay) -> Finding:
+def _finding(name: str, look: Callable[["Relay"], tuple[bool, str]], relay: "Relay") -> Finding:
     try:
         return Finding(name, *look(relay))
     except RelayError as error:
         return Finding(name, False, str(error))
 
 
-def _database(relay: wiring.Relay) -> tuple[bool, str]:
+def _database(relay: "Relay") -> tuple[bool, str]:
     relay.configuration.version()
     return True, relay.database.engine.dialect.name
 
 
-def _configuration(relay: wiring.Relay) -> tuple[bool, str]:
+def _configuration(relay: "Relay") -> tuple[bool, str]:
     relay.guard.permits("127.0.0.1", 0, "localhost")
     stored = relay.configuration.load()
     found = stored.configuration
     return True, f"version {stored.version}: {len(found.targets)} targets, {len(found.routes)} routes"
 
 
-def _migrations(relay: wiring.Relay) -> tuple[bool, str]:
+def _migrations(relay: "Relay") -> tuple[bool, str]:
+    from relay.store import migrate
+
     if migrate.pending(relay.database):
         return False, "the schema is not that of this version: run `relay migrate`"
     return True, migrate.head()
 
 
-def _broker(relay: wiring.Relay) -> tuple[bool, str]:
+def _broker(relay: "Relay") -> tuple[bool, str]:
     relay.nudges.reach()
     return True, "answers"
 
 
-def _clock(relay: wiring.Relay) -> tuple[bool, str]:
+def _clock(relay: "Relay") -> tuple[bool, str]:
     there = relay.nudges.clock()
     if there is None:
         return True, "nothing to compare with"
@@ -107,14 +114,14 @@ def _clock(relay: wiring.Relay) -> tuple[bool, str]:
     return apart < CLOCK_SECONDS, f"{apart:.1f} s from the broker's"
 
 
-def _workers(relay: wiring.Relay) -> tuple[bool, str]:
+def _workers(relay: "Relay") -> tuple[bool, str]:
     lately = relay.nudges.swept_lately()
     if lately is None:
         return True, "not known without Redis"
     return lately, "they sweep" if lately else "no sweep in the last seconds: start `relay worker` and `relay beat`"
 
 
-def _oldest(relay: wiring.Relay) -> tuple[bool, str]:
+def _oldest(relay: "Relay") -> tuple[bool, str]:
     oldest = relay.deliveries.oldest_due(datetime.now(UTC))
     if oldest is None:
         return True, "nothing is late"
@@ -122,11 +129,11 @@ def _oldest(relay: wiring.Relay) -> tuple[bool, str]:
     return late < LATE_SECONDS, f"the oldest due delivery has waited for {late:.0f} s"
 
 
-def _outbox(outbox: Outbox | ClosedOutbox, _: wiring.Relay) -> tuple[bool, str]:
+def _outbox(outbox: "Outbox | ClosedOutbox", _: "Relay") -> tuple[bool, str]:
     return _lag(outbox.lag(), datetime.now(UTC))
 
 
-def _lag(lag: Lag, now: datetime) -> tuple[bool, str]:
+def _lag(lag: "Lag", now: datetime) -> tuple[bool, str]:
     if lag.oldest is None:
         return True, "empty"
     # An application's clock may be ahead of this one.

@@ -1,11 +1,11 @@
 """`relay events`, `deliveries` and `show`."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from relay import wiring
 from relay.cli.output import Json, print_fields, print_json, print_table
+from relay.cli.parts import current
 from relay.domain.listing import (
     LIMIT_DEFAULT,
     LIMIT_MOST,
@@ -16,6 +16,9 @@ from relay.domain.listing import (
     show_event,
 )
 from relay.errors import NotFound
+
+if TYPE_CHECKING:
+    from relay.wiring import Relay
 
 State = Annotated[str | None, typer.Option(help="pending, sending, delivered, dead, folded or cancelled.")]
 Target = Annotated[str | None, typer.Option(help="Only of this target.")]
@@ -56,7 +59,7 @@ def events(
 ) -> None:
     """List events, newest first."""
     filters = filters_of({"source": source, "type": type_, "subject": subject, "since": since, "until": until})
-    found = [show_event(event) for event in wiring.current().events.find(filters, None, limit)]
+    found = [show_event(event) for event in current().events.find(filters, None, limit)]
     _print(found, ("id", "received_at", "source", "type", "subject"), "no events", as_json=as_json)
 
 
@@ -76,7 +79,7 @@ def deliveries(
     """List deliveries, newest first."""
     given = {"state": state, "target": target, "route": route, "source": source, "type": type_, "subject": subject}
     filters = filters_of(given | {"since": since, "until": until, "folded_into": folded_into})
-    found = [show_delivery(delivery) for delivery in wiring.current().deliveries.find(filters, None, limit)]
+    found = [show_delivery(delivery) for delivery in current().deliveries.find(filters, None, limit)]
     columns = ("id", "created_at", "target", "route", "state", "attempts", "last_status", "last_error")
     _print(found, columns, "no deliveries", as_json=as_json)
 
@@ -86,7 +89,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show an event with its deliveries, or a delivery with its attempts and the latest that were folded into it."""
-    document = _find(wiring.current(), identifier)
+    document = _find(current(), identifier)
     if as_json:
         print_json(document)
         return
@@ -97,7 +100,7 @@ def show(
             print_table(document[name], columns, empty=f"no {name}")
 
 
-def _find(relay: wiring.Relay, identifier: str) -> dict[str, Any]:
+def _find(relay: "Relay", identifier: str) -> dict[str, Any]:
     if is_id(identifier):
         if event := relay.events.get(identifier):
             carried = [show_delivery(delivery) for delivery in relay.deliveries.of_event(identifier)]

@@ -4,20 +4,20 @@ import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from relay import wiring
 from relay.cli.output import Json, print_fields, print_json
+from relay.cli.parts import current
 from relay.domain.delivery import OutcomeName
 from relay.domain.event import Event, parse_json
 from relay.domain.listing import is_id, show_attempt
 from relay.errors import NotFound, RelayError, Unreadable, UsageError
-from relay.pipeline.accept import read_cloudevent, record
-from relay.pipeline.live import Live
-from relay.pipeline.preview import explain as explain_event
-from relay.pipeline.preview import send_test
+
+if TYPE_CHECKING:
+    from relay.pipeline.live import Live
+    from relay.wiring import Relay
 
 TEST_TYPE = "relay.test"
 
@@ -37,8 +37,10 @@ def emit(
     as_json: Json = False,
 ) -> None:
     """Record one event and print its id."""
+    from relay.pipeline.accept import record
+
     event = record(type_, source, subject, _json(_text(data)), datetime.now(UTC))
-    accept = wiring.current().accept
+    accept = current().accept
     (known,) = accept.store([event])
     accept.announce()
     if as_json:
@@ -53,7 +55,10 @@ def send(
     as_json: Json = False,
 ) -> None:
     """Send one test message now and print the attempt."""
-    relay = wiring.current()
+    from relay.pipeline.accept import record
+    from relay.pipeline.preview import send_test
+
+    relay = current()
     event = record(TEST_TYPE, "relay", None, {"message": text or "A test message of the relay."}, datetime.now(UTC))
     attempt = show_attempt(send_test(_live(relay), target, event, text, relay.transport))
     del attempt["number"]
@@ -70,7 +75,9 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Say which routes match an event, why the others do not, and show each message as it would be sent."""
-    relay = wiring.current()
+    from relay.pipeline.preview import explain as explain_event
+
+    relay = current()
     explanations, previews = explain_event(_live(relay), _event(relay, event))
     if as_json:
         print_json({"routes": [asdict(one) for one in explanations], "messages": [asdict(one) for one in previews]})
@@ -85,7 +92,7 @@ def explain(
         print(f"  {preview.body}")
 
 
-def _event(relay: wiring.Relay, given: str) -> Event:
+def _event(relay: "Relay", given: str) -> Event:
     if given.startswith("@"):
         return _from_file(_json(_text(given)))
     found = relay.events.get(given) if is_id(given) else None
@@ -96,6 +103,8 @@ def _event(relay: wiring.Relay, given: str) -> Event:
 
 def _from_file(document: Any) -> Event:
     """Return the event of a CloudEvent, or of an object with `type` and, if need be, `source`, `subject`, `data`."""
+    from relay.pipeline.accept import read_cloudevent, record
+
     now = datetime.now(UTC)
     if isinstance(document, dict) and "specversion" in document:
         return read_cloudevent(document, now)
@@ -125,7 +134,7 @@ def _json(text: str) -> Any:
         raise UsageError(error.message, hint="quote it for the shell, or use @FILE") from None
 
 
-def _live(relay: wiring.Relay) -> Live:
+def _live(relay: "Relay") -> "Live":
     """Return the configuration in force. Raises `StoreUnavailable`: a command does not wait for the database."""
     relay.configuration.version()
     return relay.following.refresh()

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from relay import wiring
 from relay.cli.output import Json, print_json, print_table
+from relay.cli.parts import current
 from relay.domain.event import parse_json
 from relay.errors import Unreadable, UsageError
 from relay.pipeline.people import show_person
@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 def people(as_json: Json = False) -> None:
     """List people: the kind of their place, on or paused and why, and how much waits for each."""
-    found = [show_person(person) for person in wiring.current().people.all()]
+    found = [show_person(person) for person in current().people.all()]
     if as_json:
         print_json({"items": found})
     else:
@@ -41,7 +41,7 @@ def people_set(
 ) -> None:
     """Give a person a place, or another one: routes find it as user:NAME."""
     place = {"kind": kind} | dict(map(_option, option or ()))
-    given = show_person(wiring.current().people.put(name, place, datetime.now(UTC), resolve=True))
+    given = show_person(current().people.put(name, place, datetime.now(UTC), resolve=True))
     if as_json:
         print_json(given)
     else:
@@ -50,7 +50,7 @@ def people_set(
 
 def people_remove(name: Name) -> None:
     """Remove a person: what waits for them is cancelled."""
-    wiring.current().people.remove(name, datetime.now(UTC))
+    current().people.remove(name, datetime.now(UTC))
     print(f"{name} is removed")
 
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from relay import wiring
 from relay.cli.look import FoldedInto, Limit, Route, Since, Source, State, Subject, Target, Type, Until
 from relay.cli.output import Json, print_fields, print_json, print_table
+from relay.cli.parts import current
 from relay.domain.listing import LIMIT_DEFAULT, filters_of, is_id, show_replay
 from relay.domain.replay import Started
 from relay.errors import NotFound, UsageError
@@ -57,7 +57,7 @@ def replay(
     filters = filters_of(given | {"since": since, "until": until, "folded_into": folded_into, "q": query})
     if bool(ids) == bool(filters):
         raise UsageError("name what to replay", hint="either ids, or filters such as --state dead")
-    step = wiring.current().replay
+    step = current().replay
     now = datetime.now(UTC)
     started = step.by_id(_checked(ids), pace(rate), now) if ids else step.by_filter(filters, pace(rate), now)
     if as_json:
@@ -80,7 +80,7 @@ def replays(
         return
     if cancel:
         raise UsageError("name the replay to cancel", hint="`relay replays` lists them")
-    found = [show_replay(one) for one in wiring.current().replay.find(None, limit)]
+    found = [show_replay(one) for one in current().replay.find(None, limit)]
     if as_json:
         print_json({"items": found})
     else:
@@ -90,7 +90,7 @@ def replays(
 def _one(replay_id: str, *, cancel: bool) -> dict[str, Any]:
     if not is_id(replay_id):
         raise NotFound(f"there is no replay {replay_id}", hint="`relay replays` lists them")
-    step = wiring.current().replay
+    step = current().replay
     return show_replay(step.cancel(replay_id, datetime.now(UTC)) if cancel else step.get(replay_id))
 
 

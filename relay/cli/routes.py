@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from relay import wiring
 from relay.cli.output import Json, print_json, print_table
+from relay.cli.parts import current
 from relay.domain.durations import parse_duration
 from relay.errors import UsageError
 from relay.pipeline.routes import show_route
@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
 def routes(as_json: Json = False) -> None:
     """List routes in their order: on, or muted and until when."""
-    found = [show_route(posture) for posture in wiring.current().routes.all(datetime.now(UTC))]
+    found = [show_route(posture) for posture in current().routes.all(datetime.now(UTC))]
     if as_json:
         print_json({"items": found})
     else:
@@ -41,12 +41,12 @@ def mute(
         seconds = parse_duration(duration)
     except ValueError as error:
         raise UsageError(f"--for: {error}") from None
-    _print(show_route(wiring.current().routes.mute(route, seconds, datetime.now(UTC))), as_json=as_json)
+    _print(show_route(current().routes.mute(route, seconds, datetime.now(UTC))), as_json=as_json)
 
 
 def unmute(route: Name, as_json: Json = False) -> None:
     """Let a muted route speak again."""
-    _print(show_route(wiring.current().routes.unmute(route, datetime.now(UTC))), as_json=as_json)
+    _print(show_route(current().routes.unmute(route, datetime.now(UTC))), as_json=as_json)
 
 
 def _print(shown: dict[str, Any], *, as_json: bool) -> None:

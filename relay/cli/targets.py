@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from relay import wiring
 from relay.cli.output import Json, print_json, print_table
+from relay.cli.parts import current
 from relay.pipeline.targets import show_target
 
 Name = Annotated[str, typer.Argument(metavar="TARGET", help="The target's name.")]
@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 def targets(as_json: Json = False) -> None:
     """List targets: on or paused and why, and how much waits for each."""
-    found = [show_target(standing) for standing in wiring.current().targets.all()]
+    found = [show_target(standing) for standing in current().targets.all()]
     if as_json:
         print_json({"items": found})
     else:
@@ -34,12 +34,12 @@ def pause(
     as_json: Json = False,
 ) -> None:
     """Pause a target: what is sent to it waits until it is resumed."""
-    _print(show_target(wiring.current().targets.pause(target, reason, datetime.now(UTC))), as_json=as_json)
+    _print(show_target(current().targets.pause(target, reason, datetime.now(UTC))), as_json=as_json)
 
 
 def resume(target: Name, as_json: Json = False) -> None:
     """Resume a target: what waited is sent, at the target's own pace."""
-    _print(show_target(wiring.current().targets.resume(target, datetime.now(UTC))), as_json=as_json)
+    _print(show_target(current().targets.resume(target, datetime.now(UTC))), as_json=as_json)
 
 
 def _print(shown: dict[str, Any], *, as_json: bool) -> None:

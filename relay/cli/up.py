@@ -10,17 +10,17 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from relay import config, log, wiring
-from relay.cli import valkey
+from relay import config, log
+from relay.cli.parts import current
 from relay.cli.supervisor import Child, Supervisor
-from relay.demo.configuration import configuration as demo_configuration
 from relay.errors import RelayError
-from relay.secrets import Sealer
-from relay.store.migrate import migrate
+
+if TYPE_CHECKING:
+    from relay.wiring import Relay
 
 READY_SECONDS = 60.0
 WORKER_GRACE = 40.0
@@ -41,13 +41,13 @@ def up(
     demo: Annotated[bool, typer.Option("--demo", help="Add a small shop, a source and a sandbox space.")] = False,
 ) -> None:
     """Run everything: migrations, web, workers and beat, on SQLite and an embedded Valkey unless told otherwise."""
+    from relay import wiring
+
     settings = config.load()
     settings.require_redis()
-    # Whatever this command and its children write is for its owner alone.
-    os.umask(0o077)
     log.configure(settings.log_format)
     data_dir = settings.data_dir.absolute()
-    # Whatever the children write, too, is for this user alone.
+    # Whatever this command and its children write is for its owner alone.
     os.umask(0o077)
     config.make_private(data_dir)
     with _only_one(data_dir):
@@ -100,6 +100,8 @@ def _prepare_environment(settings: config.Settings, data_dir: Path, host: str, p
     # Kept, so that commands in another terminal may reach the sandbox as well.
     config.keep(data_dir, "egress-allow", here if demo else "")
     if not settings.secret_keys and not (data_dir / "secret-keys").exists():
+        from relay.secrets import Sealer
+
         config.keep(data_dir, "secret-keys", Sealer.new_key())
 
 
@@ -123,11 +125,15 @@ def _make_token(settings: config.Settings, data_dir: Path) -> str | None:
 
 def _start(supervisor: Supervisor, data_dir: Path, host: str, port: int, workers: int, *, demo: bool) -> None:
     if config.load().broker_url is None:
+        from relay.cli import valkey
+
         server, url = valkey.child(data_dir)
         supervisor.start(server)
         if not supervisor.wait_for(lambda: valkey.answers(url), READY_SECONDS):
             raise RelayError("the embedded Valkey does not answer", hint="its log above says why")
-    relay = wiring.current()
+    from relay.store.migrate import migrate
+
+    relay = current()
     migrate(relay.database)
     _configure(relay, data_dir, demo=demo)
     relay.database.dispose()
@@ -139,11 +145,13 @@ def _start(supervisor: Supervisor, data_dir: Path, host: str, port: int, workers
         supervisor.start(Child("shop", shop, env={"RELAY_BROKER_URL": relay.settings.broker}))
 
 
-def _configure(relay: wiring.Relay, data_dir: Path, *, demo: bool) -> None:
+def _configure(relay: "Relay", data_dir: Path, *, demo: bool) -> None:
     path = relay.settings.config_file
     if path is not None:
         relay.configurator.apply(path)
     elif demo:
+        from relay.demo.configuration import configuration as demo_configuration
+
         text = demo_configuration(relay.settings.base_url, _shop_url(data_dir))
         config.keep(data_dir, "demo.toml", text)
         relay.configurator.apply_text(text, "demo.toml")
