@@ -1,5 +1,6 @@
 """Settings from the environment: one frozen object, read once."""
 
+import base64
 import os
 import sys
 from functools import cached_property
@@ -13,9 +14,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from relay.errors import InvalidConfiguration
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
 BROKERS = ("redis", "rediss", "sentinel", "amqp", "amqps")
+_KEY_BYTES = 32
 
 
 class Settings(BaseSettings):
@@ -42,6 +42,18 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("secret_keys")
+    @classmethod
+    def _sealing(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for key in value:
+            try:
+                size = len(base64.urlsafe_b64decode(key))
+            except ValueError:
+                size = 0
+            if size != _KEY_BYTES:
+                raise ValueError("it holds what is no Fernet key: 32 random bytes in URL-safe base64")
         return value
 
     @field_validator("broker_url", "redis_url")

@@ -3,28 +3,15 @@
 import os
 import threading
 from functools import cached_property
-
-import redis
-from celery import Celery
-from starlette.applications import Starlette
+from typing import TYPE_CHECKING
 
 from relay import config, log, plugins
 from relay.domain.database import Database as DatabaseSpec
 from relay.errors import InvalidConfiguration
-from relay.outbound.carrier import Carrier
-from relay.outbound.fetch import Fetcher
-from relay.outbound.guard import Guard
-from relay.outbound.notices import Notices
-from relay.outbound.pacing import Pacing
-from relay.outbound.quota import Quota
-from relay.outbound.tokens import Tokens
-from relay.outbound.transport import Transport
 from relay.pipeline.accept import Accept
 from relay.pipeline.alarms import Alarms
 from relay.pipeline.breakers import Breakers
 from relay.pipeline.collect import Collect
-from relay.pipeline.configure.apply import Configurator
-from relay.pipeline.deliver import Deliver
 from relay.pipeline.fan_out import FanOut
 from relay.pipeline.folding import Folding
 from relay.pipeline.line import Line
@@ -36,12 +23,8 @@ from relay.pipeline.routes import Routes
 from relay.pipeline.sweep import Sweep
 from relay.pipeline.targets import Targets
 from relay.pipeline.windows import Windows
-from relay.queue import tasks
-from relay.queue.app import build as build_celery
-from relay.queue.nudges import Nudges, connect
 from relay.queue.shutdown import Stopping
 from relay.secrets import Sealer
-from relay.store import migrate
 from relay.store.configuration import ConfigurationStore
 from relay.store.database import Database
 from relay.store.deliveries import Deliveries
@@ -52,8 +35,19 @@ from relay.store.outbox import ClosedOutbox, Outbox
 from relay.store.people import PeopleStore
 from relay.store.reflection import Tables, tables
 from relay.store.replays import Replays
-from relay.web import app as web_app
-from relay.web.sandbox import Sandbox, mounted
+
+if TYPE_CHECKING:
+    # What only some commands need is fetched by the part that needs it: looking must not wait for Celery.
+    import redis
+    from celery import Celery
+    from starlette.applications import Starlette
+
+    from relay.outbound.carrier import Carrier
+    from relay.outbound.guard import Guard
+    from relay.outbound.tokens import Tokens
+    from relay.pipeline.configure.apply import Configurator
+    from relay.pipeline.deliver import Deliver
+    from relay.queue.nudges import Nudges
 
 _CONNECTIONS = 10
 
@@ -66,8 +60,12 @@ class Relay:
 
     def __init__(self, settings: config.Settings) -> None:
         self.settings = settings
-        self.plugins = plugins.discover()
         self._of_thread = threading.local()
+
+    @cached_property
+    def plugins(self) -> plugins.Plugins:
+        """The providers and the kinds of targets."""
+        return plugins.discover()
 
     @cached_property
     def database(self) -> Database:
@@ -95,8 +93,10 @@ class Relay:
         return ConfigurationStore(self.database, lambda: Sealer(self.settings.keys), self.plugins)
 
     @cached_property
-    def configurator(self) -> Configurator:
+    def configurator(self) -> "Configurator":
         """What checks and applies relay.toml."""
+        from relay.pipeline.configure.apply import Configurator
+
         return Configurator(self.configuration, self.plugins)
 
     @cached_property
@@ -105,23 +105,31 @@ class Relay:
         return Following(self.configuration, self.plugins, self.settings.pages_url)
 
     @cached_property
-    def celery(self) -> Celery:
+    def celery(self) -> "Celery":
         """The Celery application that nudges are published with."""
+        from relay.queue.app import build as build_celery
+
         return build_celery(self.settings.broker)
 
     @cached_property
     def redis(self) -> "redis.Redis | None":
         """The client of pacing and wake tokens; `None` where there is no Redis."""
+        from relay.queue.nudges import connect
+
         return connect(self.settings.redis)
 
     @cached_property
-    def nudges(self) -> Nudges:
+    def nudges(self) -> "Nudges":
         """What tells workers that there is work."""
+        from relay.queue.nudges import Nudges
+
         return Nudges(self.celery, self.redis)
 
     @cached_property
-    def guard(self) -> Guard:
+    def guard(self) -> "Guard":
         """What says which addresses targets may be at."""
+        from relay.outbound.guard import Guard
+
         return Guard(self.settings.egress)
 
     @cached_property
@@ -156,8 +164,11 @@ class Relay:
         return Recorder(self.deliveries, self.configuration, self.following, self.breakers, alarms)
 
     @cached_property
-    def deliver(self) -> Deliver:
+    def deliver(self) -> "Deliver":
         """The step that delivers."""
+        from relay.outbound.pacing import Pacing
+        from relay.pipeline.deliver import Deliver
+
         return Deliver(
             deliveries=self.deliveries,
             recorder=self.recorder,
@@ -192,8 +203,10 @@ class Relay:
         return People(PeopleStore(self.database, lambda: Sealer(self.settings.keys)), self.targets, self.plugins)
 
     @cached_property
-    def tokens(self) -> Tokens:
+    def tokens(self) -> "Tokens":
         """The access tokens of this process."""
+        from relay.outbound.tokens import Tokens
+
         return Tokens()
 
     @cached_property
@@ -201,8 +214,12 @@ class Relay:
         """What shows and mutes routes."""
         return Routes(self.configuration)
 
-    def transport(self) -> Carrier:
+    def transport(self) -> "Carrier":
         """Return this thread's transport; one that a failed drain left requests in is replaced."""
+        from relay.outbound.carrier import Carrier
+        from relay.outbound.notices import Notices
+        from relay.outbound.transport import Transport
+
         known: Carrier | None = getattr(self._of_thread, "transport", None)
         if known is not None and known.in_flight:
             known.close()
@@ -211,8 +228,14 @@ class Relay:
             known = self._of_thread.transport = Carrier(Transport(self.guard), self.tokens, Notices(self.guard))
         return known
 
-    def web(self) -> Starlette:
+    def web(self) -> "Starlette":
         """Return the web application. Raises `InvalidConfiguration`."""
+        from relay.outbound.fetch import Fetcher
+        from relay.outbound.quota import Quota
+        from relay.store import migrate
+        from relay.web import app as web_app
+        from relay.web.sandbox import Sandbox, mounted
+
         self.settings.require_redis()
         parts = web_app.Parts(
             accept=self.accept,
@@ -236,8 +259,13 @@ class Relay:
         )
         return web_app.build(parts, mounted(Sandbox(hint=hint)), home="/sandbox")
 
-    def worker(self) -> Celery:
+    def worker(self) -> "Celery":
         """Return the Celery application with its tasks, for a worker or beat to run. Raises `InvalidConfiguration`."""
+        # Before it forks: its children share what all of them need.
+        from relay.outbound import carrier, notices, pacing, transport  # noqa: F401
+        from relay.pipeline import deliver  # noqa: F401
+        from relay.queue import tasks
+
         self.settings.require_redis()
         tasks.register(self.celery, lambda: current().line)
         # Made now: a mistake in what it may reach is told at the start, not by each delivery.

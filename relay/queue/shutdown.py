@@ -3,8 +3,6 @@
 import mmap
 from typing import Any
 
-from celery import signals
-
 
 class Stopping:
     """A flag that a worker's main process raises and its forked children see: one shared byte."""
@@ -18,6 +16,8 @@ class Stopping:
 
     def follow(self) -> None:
         """Rise when this process' worker begins to shut down; lie down when it starts."""
+        from celery import signals
+
         signals.worker_init.connect(self._lower, weak=False)
         signals.worker_shutting_down.connect(self._raise, weak=False)
 

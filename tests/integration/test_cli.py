@@ -56,6 +56,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> RunningRelay:
         (("apply",), "relay.toml"),
         (("migrate", "9999"), "9999"),
         (("web", "--port", "99999"), "--port"),
+        (("worker", "--pool", "bogus"), "--pool"),
     ],
 )
 def test_wrong_usage(migrated: RunningRelay, words: tuple[str, ...], told: str) -> None:
@@ -72,6 +73,14 @@ def test_wrong_environment(migrated: RunningRelay) -> None:
         line = migrated.cli("apply", env={name: value}).fails(2)
         assert name in line
         assert "s3cret" not in line
+
+
+@pytest.mark.parametrize("role", ["up", "web", "worker", "beat", "migrate", "events"])
+def test_keys_that_are_none(migrated: RunningRelay, role: str) -> None:
+    """A key that cannot seal is told of at the start of whatever is started, not when it is first needed."""
+    line = migrated.cli(role, env={"RELAY_SECRET_KEYS": "s3cret"}).fails(2)
+    assert "RELAY_SECRET_KEYS" in line
+    assert "s3cret" not in line
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
