@@ -34,6 +34,7 @@ from relay.store.events import EVENT_COLUMNS, load_events, to_event
 from relay.store.tables import deliveries, events, targets
 
 _earlier = deliveries.alias("earlier")
+_mate = deliveries.alias("mate")
 _TAKEN = (
     deliveries.c.id,
     deliveries.c.event_seq,
@@ -181,9 +182,21 @@ def _due(target: Any, now: Any) -> Select[tuple[str]]:
             deliveries.c.target == target,
             deliveries.c.state == State.PENDING,
             deliveries.c.next_attempt_at <= now,
+            or_(deliveries.c.digest.is_(None), ~_rides(now)),
         )
         .order_by(deliveries.c.next_attempt_at, deliveries.c.id)
     )
+
+
+def _rides(now: Any) -> ColumnElement[bool]:
+    """Return the condition that another of its digest leads it: one under way, or due and stored before it.
+
+    Were both claimed, by two workers or by one, each would lead a message of its own.
+    """
+    mate = select(_mate.c.id).where(_mate.c.digest == deliveries.c.digest, _mate.c.tries == 0).correlate_except(_mate)
+    under_way = mate.where(_mate.c.target == deliveries.c.target, _mate.c.state == State.SENDING)
+    due = mate.where(_mate.c.state == State.PENDING, _mate.c.next_attempt_at <= now, _mate.c.id < deliveries.c.id)
+    return and_(deliveries.c.tries == 0, or_(under_way.exists(), due.exists()))
 
 
 def _behind(blocking: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -147,6 +147,28 @@ def test_a_digest_rides_whole(stores: Stores) -> None:
     assert gather(stores, plain) == []
 
 
+def test_one_leads_a_digest(stores: Stores) -> None:
+    """However many places are free, and whoever asks, one of a digest is claimed: the rest rides, or leads after it."""
+    mine = place(stores, 5, digest="a" * 32)
+    (other,) = place(stores, 1, digest="b" * 32)
+    leader, beside = stores.deliveries.claim([Lane("room", 9)], 9, NOW)
+    assert (leader.id, beside.id) == (mine[0].id, other.id)
+    assert stores.deliveries.claim([Lane("room", 9)], 9, NOW) == []
+    assert len(gather(stores, leader, None, most=3)) == 3
+    stores.deliveries.record([verdict(replace(leader, riders=3), State.DELIVERED)])
+    assert [one.id for one in stores.deliveries.claim([Lane("room", 9)], 9, NOW)] == [mine[4].id]
+
+
+def test_a_digest_that_is_tried_again_holds_none_back(stores: Stores) -> None:
+    """What gathered anew while an earlier message of the digest waits for its retry is told by itself."""
+    (first,) = place(stores, 1, digest="a" * 32)
+    stores.deliveries.record([verdict(lead(stores), State.PENDING, error="it said no")])
+    (second,) = place(stores, 1, digest="a" * 32)
+    later = NOW + timedelta(days=1)
+    claimed = stores.deliveries.claim([Lane("room", 9)], 9, later)
+    assert {one.id for one in claimed} == {first.id, second.id}
+
+
 def test_open_windows_are_counted(stores: Stores) -> None:
     """A digest's window ends when its deliveries are due, and the latest counts; that one is due already is told."""
     until = NOW + timedelta(minutes=5)
