@@ -116,9 +116,11 @@ class _Drain:
             for reply in self._transport.poll(self._patience()):
                 self._finish(reply)
             self._tell()
-            self._record()
-            if meanwhile():
+            if fresh := meanwhile():
                 self._claim_after, self._dry = 0.0, False
+            # What just came in leaves first, and is on its way while results are recorded.
+            if not fresh or time.monotonic() >= self._record_after:
+                self._record()
             if self._over():
                 break
         self._parts.deliveries.release(self._underway.let_go())

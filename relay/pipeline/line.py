@@ -48,19 +48,18 @@ class Line:
 
     def collect(self) -> None:
         """Take in what outboxes hold, route it and deliver it."""
-        self._nudge.take("collect")
-        if self._take_in():
+        if self._nudge.answer("collect") and self._take_in():
             self._walk()
 
     def fan_out(self) -> None:
         """Route what waits, and deliver it."""
-        self._nudge.take("fan_out")
-        self._walk()
+        if self._nudge.answer("fan_out"):
+            self._walk()
 
     def deliver(self) -> None:
         """Deliver what is due."""
-        self._nudge.take("deliver")
-        self._deliver.drain(self._meanwhile)
+        if self._nudge.answer("deliver"):
+            self._deliver.drain(self._meanwhile)
 
     def sweep(self) -> None:
         """Nudge whatever is due, orphaned or late."""

@@ -151,6 +151,9 @@ class Nudge(Protocol):
     def swept(self) -> None:
         """Note that a sweep ran, for whoever asks whether workers are alive."""
 
+    def answer(self, step: str) -> bool:
+        """Answer a message for a step; say whether there is anything to do: not, where somebody else just did it."""
+
     def take(self, *steps: str) -> frozenset[str]:
         """Return which of these steps somebody was nudged for, and answer for it from here on."""
 

@@ -15,6 +15,9 @@ _log = log.get(__name__)
 TOKEN = "relay:wake:{step}"  # noqa: S105  a key's name, no password
 TOKEN_SECONDS = 3
 """A token outlives a lost message by no more than this; the sweep then nudges again."""
+TAKEN = "relay:taken:{step}"
+TAKEN_MS = 1000
+"""How long it is remembered that somebody who was at work anyway took a token: its message comes for nothing."""
 SWEPT = "relay:swept"
 SWEPT_SECONDS = 10
 QUIET = 1.0
@@ -92,11 +95,31 @@ class Nudges:
             with self._redis.pipeline(transaction=False) as pipeline:
                 for step in steps:
                     pipeline.delete(TOKEN.format(step=step))
-                cleared = pipeline.execute()
+                taken = [step for step, cleared in zip(steps, pipeline.execute(), strict=True) if cleared]
+                for step in taken:
+                    pipeline.set(TAKEN.format(step=step), "1", px=TAKEN_MS)
+                pipeline.execute()
         except redis.RedisError as error:
             self._keep_quiet(error)
             return frozenset(steps)
-        return frozenset(step for step, count in zip(steps, cleared, strict=True) if count)
+        return frozenset(taken)
+
+    def answer(self, step: str) -> bool:
+        """Answer a message for a step: clear its token, and say whether there is anything to do.
+
+        There is, but where somebody took the token lately. One that ended while its message waited was taken by nobody.
+        """
+        if self._redis is None or self._clock() < self._quiet_until:
+            return True
+        try:
+            with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.delete(TOKEN.format(step=step))
+                pipeline.exists(TAKEN.format(step=step))
+                cleared, taken = pipeline.execute()
+        except redis.RedisError as error:
+            self._keep_quiet(error)
+            return True
+        return bool(cleared) or not taken
 
     def _nudge(self, step: str) -> None:
         if self._clock() < self._quiet_until:
