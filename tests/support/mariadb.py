@@ -13,7 +13,7 @@ from uuid import uuid4
 import pymysql
 import pytest
 
-from tests.support.processes import HOST, Child, free_port
+from tests.support.processes import HOST, Child, Server, free_port
 
 SERVER = Path("/usr/sbin/mariadbd")
 INSTALLER = Path("/usr/bin/mariadb-install-db")
@@ -31,7 +31,7 @@ SETTINGS = {
 }
 
 
-class MariaDB:
+class MariaDB(Server):
     """A MariaDB server on a free loopback port; its port and data outlive `kill` and `start`."""
 
     def __init__(self) -> None:
@@ -41,7 +41,6 @@ class MariaDB:
         if self.account is not None:
             os.chown(self.directory, *self.account)
         self._data = self.directory / "data"
-        self._child: Child | None = None
 
     @staticmethod
     def missing() -> str | None:
@@ -68,11 +67,6 @@ class MariaDB:
             account=self.account,
         ).until(self._answers)
         return self
-
-    def kill(self) -> None:
-        """Kill the server at once."""
-        if self._child is not None:
-            self._child.kill()
 
     def stop(self) -> None:
         """Stop the server and delete its data."""

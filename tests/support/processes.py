@@ -146,3 +146,29 @@ class Child:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+class Server:
+    """What every server of the tests shares: its process can be killed, and made to hang and go on."""
+
+    _child: Child | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the running server."""
+        return self._child.pid if self._child is not None and self._child.running else None
+
+    def kill(self) -> None:
+        """Kill the server at once, as a power cut would."""
+        if self._child is not None:
+            self._child.kill()
+
+    def freeze(self) -> None:
+        """Let the server hang: connections stay open, nothing is answered."""
+        if self._child is not None:
+            self._child.send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen server go on where it was."""
+        if self._child is not None:
+            self._child.send(signal.SIGCONT)

