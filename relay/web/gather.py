@@ -1,4 +1,4 @@
-"""Group commit: what arrives while one group is being stored becomes the next group."""
+"""Group commit: what arrives while one group is being stored, and a moment after, becomes the next group."""
 
 import asyncio
 from collections import deque
@@ -13,6 +13,11 @@ from relay.web.problems import Problem
 GROUP = 500
 GROUP_BYTES = 8 << 20
 """Bounds of one group: the database takes its bodies in one statement."""
+
+GATHER_SECONDS = 0.004
+WORTH_STORING = 48
+"""How long a group smaller than that is left to grow, where another was just stored: senders who were answered send
+again, and a group costs the database little more than an event does. The first after a lull is stored at once."""
 
 WAITING_AT_MOST = 5000
 BYTES_AT_MOST = 64 << 20
@@ -59,6 +64,8 @@ class Gatherer:
                 group = self._next_group()
                 await self._store_group(group)
                 self._bytes -= sum(len(event.body) for event, _ in group)
+                if 0 < len(self._waiting) < WORTH_STORING:
+                    await asyncio.sleep(GATHER_SECONDS)
         finally:
             self._storing = None
 
