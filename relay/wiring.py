@@ -250,6 +250,7 @@ class Relay:
             schema_pending=lambda: migrate.pending(self.database),
             api_token=self.settings.token,
             documents=Fetcher(self.transport),
+            transport=self.transport,
             public_url=self.settings.public_url,
         )
         if not self.settings.sandbox:

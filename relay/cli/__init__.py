@@ -5,6 +5,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
+from relay.cli import backtest as backtest_command
 from relay.cli import capture as capture_commands
 from relay.cli import configuration as configuration_commands
 from relay.cli import doctor as doctor_command
@@ -30,6 +31,7 @@ for group in (
     role_commands,
     configuration_commands,
     message_commands,
+    backtest_command,
     look_commands,
     replay_command,
     target_commands,

@@ -1,7 +1,6 @@
 """`relay emit`, `send` and `explain`."""
 
 import sys
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,9 +16,8 @@ from relay.errors import NotFound, RelayError, Unreadable, UsageError
 
 if TYPE_CHECKING:
     from relay.pipeline.live import Live
+    from relay.pipeline.preview import Preview
     from relay.wiring import Relay
-
-TEST_TYPE = "relay.test"
 
 
 def register(app: typer.Typer) -> None:
@@ -55,12 +53,11 @@ def send(
     as_json: Json = False,
 ) -> None:
     """Send one test message now and print the attempt."""
-    from relay.pipeline.accept import record
-    from relay.pipeline.preview import send_test
+    from relay.pipeline.preview import sample_event, send_test
 
     relay = current()
-    event = record(TEST_TYPE, "relay", None, {"message": text or "A test message of the relay."}, datetime.now(UTC))
-    attempt = show_attempt(send_test(_live(relay), target, event, text, relay.transport))
+    event = sample_event(text, datetime.now(UTC))
+    attempt = show_attempt(send_test(live_now(relay), target, event, text, relay.transport))
     del attempt["number"]
     if as_json:
         print_json(attempt)
@@ -76,44 +73,37 @@ def explain(
 ) -> None:
     """Say which routes match an event, why the others do not, and show each message as it would be sent."""
     from relay.pipeline.preview import explain as explain_event
+    from relay.pipeline.preview import show_explained
 
     relay = current()
-    explanations, previews = explain_event(_live(relay), _event(relay, event))
+    explanations, previews = explain_event(live_now(relay), _event(relay, event))
     if as_json:
-        print_json({"routes": [asdict(one) for one in explanations], "messages": [asdict(one) for one in previews]})
+        print_json(show_explained(explanations, previews))
         return
     for one in explanations:
         told = f" -> {', '.join(one.targets)}" if one.targets else ""
         print(f"{'+' if one.matched else '-'} {one.route}{told}" + (f": {one.reason}" if one.reason else ""))
     for preview in previews:
-        print(f"\n{preview.target} (route {preview.route})")
-        for name, value in preview.headers.items():
-            print(f"  {name}: {value}")
-        print(f"  {preview.body}")
+        print_message(preview)
+
+
+def print_message(preview: "Preview") -> None:
+    """Print one message as it would be sent."""
+    print(f"\n{preview.target} (route {preview.route})")
+    for name, value in preview.headers.items():
+        print(f"  {name}: {value}")
+    print(f"  {preview.body}")
 
 
 def _event(relay: "Relay", given: str) -> Event:
     if given.startswith("@"):
-        return _from_file(_json(_text(given)))
+        from relay.pipeline.preview import event_of
+
+        return event_of(_json(_text(given)), datetime.now(UTC))
     found = relay.events.get(given) if is_id(given) else None
     if found is None:
         raise NotFound(f"there is no event {given}", hint="give an event's id, or @FILE")
     return found
-
-
-def _from_file(document: Any) -> Event:
-    """Return the event of a CloudEvent, or of an object with `type` and, if need be, `source`, `subject`, `data`."""
-    from relay.pipeline.accept import read_cloudevent, record
-
-    now = datetime.now(UTC)
-    if isinstance(document, dict) and "specversion" in document:
-        return read_cloudevent(document, now)
-    if not isinstance(document, dict) or not isinstance(document.get("type"), str):
-        raise UsageError("the file holds no event", hint='{"type": "orders.paid", "source": "shop", "data": {...}}')
-    subject = document.get("subject")
-    if not isinstance(subject, str | None):
-        raise UsageError("the event's subject is text")
-    return record(document["type"], str(document.get("source", "cli")), subject, document.get("data"), now)
 
 
 def _text(given: str) -> str:
@@ -134,7 +124,7 @@ def _json(text: str) -> Any:
         raise UsageError(error.message, hint="quote it for the shell, or use @FILE") from None
 
 
-def _live(relay: "Relay") -> "Live":
+def live_now(relay: "Relay") -> "Live":
     """Return the configuration in force. Raises `StoreUnavailable`: a command does not wait for the database."""
     relay.configuration.version()
     return relay.following.refresh()

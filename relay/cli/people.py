@@ -9,7 +9,6 @@ from relay.cli.output import Json, print_json, print_table
 from relay.cli.parts import current
 from relay.domain.event import parse_json
 from relay.errors import Unreadable, UsageError
-from relay.pipeline.people import show_person
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="What events say of the person, such as their address.")]
 
@@ -23,6 +22,8 @@ def register(app: typer.Typer) -> None:
 
 def people(as_json: Json = False) -> None:
     """List people: the kind of their place, on or paused and why, and how much waits for each."""
+    from relay.pipeline.people import show_person
+
     found = [show_person(person) for person in current().people.all()]
     if as_json:
         print_json({"items": found})
@@ -40,6 +41,8 @@ def people_set(
     as_json: Json = False,
 ) -> None:
     """Give a person a place, or another one: routes find it as user:NAME."""
+    from relay.pipeline.people import show_person
+
     place = {"kind": kind} | dict(map(_option, option or ()))
     given = show_person(current().people.put(name, place, datetime.now(UTC), resolve=True))
     if as_json:

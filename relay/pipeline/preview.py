@@ -1,20 +1,24 @@
 """See before you send: what would become of an event, and one test message sent now."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import requests
 
 from relay.domain.delivery import Attempt, Claimed, webhook_id
 from relay.domain.event import Event
 from relay.domain.templates import TemplateFailed
-from relay.errors import NotFound
+from relay.errors import NotFound, UsageError
+from relay.pipeline.accept import read_cloudevent, record
 from relay.pipeline.judging import judge, show, unmade
 from relay.pipeline.live import Live
 from relay.pipeline.ports import Transport
 from relay.pipeline.rendering import CompiledRoute, compose
 from relay.pipeline.routing import Explanation
+
+TEST_TYPE = "relay.test"
 
 _MARGIN = 5.0
 
@@ -33,9 +37,34 @@ class Preview:
 def explain(live: Live, event: Event) -> tuple[list[Explanation], list[Preview]]:
     """Return what each route makes of an event, and each message that would be sent."""
     previews = [
-        _preview(live, target, route, event) for target, route in live.router.match(event) if target in live.targets
+        preview(live, target, route, event) for target, route in live.router.match(event) if target in live.targets
     ]
     return live.router.explain(event), previews
+
+
+def show_explained(explanations: list[Explanation], previews: list[Preview]) -> dict[str, Any]:
+    """Return what became of an event as JSON shows it."""
+    return {"routes": [asdict(one) for one in explanations], "messages": [asdict(one) for one in previews]}
+
+
+def event_of(document: Any, now: datetime) -> Event:
+    """Return the event of a CloudEvent, or of an object with `type` and, if need be, `source`, `subject`, `data`.
+
+    Raises `UsageError` for what is neither, and `Unreadable` for what cannot be stored.
+    """
+    if isinstance(document, dict) and "specversion" in document:
+        return read_cloudevent(document, now)
+    if not isinstance(document, dict) or not isinstance(document.get("type"), str):
+        raise UsageError("this is no event", hint='{"type": "orders.paid", "source": "shop", "data": {...}}')
+    subject = document.get("subject")
+    if not isinstance(subject, str | None):
+        raise UsageError("the event's subject is text")
+    return record(document["type"], str(document.get("source", "cli")), subject, document.get("data"), now)
+
+
+def sample_event(text: str | None, now: datetime) -> Event:
+    """Return the event of a test message."""
+    return record(TEST_TYPE, "relay", None, {"message": text or "A test message of the relay."}, now)
 
 
 def send_test(live: Live, name: str, event: Event, text: str | None, transport: Callable[[], Transport]) -> Attempt:
@@ -59,7 +88,8 @@ def send_test(live: Live, name: str, event: Event, text: str | None, transport: 
     return verdict.attempt
 
 
-def _preview(live: Live, name: str, route: CompiledRoute, event: Event) -> Preview:
+def preview(live: Live, name: str, route: CompiledRoute, event: Event) -> Preview:
+    """Return the message that tells a target of an event in the words of a route, or why it cannot be made."""
     target = live.targets[name]
     told, identity = live.told(event, target.target), webhook_id(event.id, name)
     now = datetime.now(UTC)

@@ -17,6 +17,7 @@ from relay.domain.event import Event
 from relay.pipeline.accept import Accept
 from relay.pipeline.live import LOOK_EVERY, Following
 from relay.pipeline.people import People
+from relay.pipeline.ports import Transport
 from relay.pipeline.replay import Replaying
 from relay.pipeline.routes import Routes
 from relay.pipeline.targets import Targets
@@ -78,6 +79,7 @@ class Parts:
     schema_pending: Callable[[], bool]
     api_token: str | None
     documents: Documents
+    transport: Callable[[], Transport]
     public_url: str | None
 
 

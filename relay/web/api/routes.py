@@ -2,6 +2,7 @@
 
 from starlette.routing import BaseRoute, Mount, Route
 
+from relay.web.api.explain import explain_event, try_target
 from relay.web.api.listings import list_attempts, list_deliveries, list_events, show_one_delivery, show_one_event
 from relay.web.api.people import list_people, put_person, remove_person, show_one_person
 from relay.web.api.publish import publish
@@ -31,12 +32,14 @@ def routes() -> list[BaseRoute]:
                 Route("/routes/{name}", signed_in(show_one_route), methods=["GET"]),
                 Route("/routes/{name}/mute", signed_in(mute_route), methods=["POST"]),
                 Route("/routes/{name}/unmute", signed_in(unmute_route), methods=["POST"]),
+                Route("/explain", signed_in(explain_event), methods=["POST"]),
                 Route("/people", signed_in(list_people), methods=["GET"]),
                 Route("/people/{name}", signed_in(show_one_person), methods=["GET"]),
                 Route("/people/{name}", signed_in(put_person), methods=["PUT"]),
                 Route("/people/{name}", signed_in(remove_person), methods=["DELETE"]),
                 Route("/targets", signed_in(list_targets), methods=["GET"]),
                 Route("/targets/{name}", signed_in(show_one_target), methods=["GET"]),
+                Route("/targets/{name}/test", signed_in(try_target), methods=["POST"]),
                 Route("/targets/{name}/pause", signed_in(pause_target), methods=["POST"]),
                 Route("/targets/{name}/resume", signed_in(resume_target), methods=["POST"]),
             ],
