@@ -36,7 +36,7 @@ def people_set(
     kind: Annotated[str, typer.Option(help="The kind of their place, as of a target.")],
     option: Annotated[
         list[str] | None,
-        typer.Option(help="FIELD=VALUE of the kind: text, env:NAME, file:PATH, or JSON in brackets; may be repeated."),
+        typer.Option(help="FIELD=VALUE of the kind: JSON, or else text, env:NAME, file:PATH; may be repeated."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -61,9 +61,9 @@ def _option(given: str) -> tuple[str, Any]:
     field, sign, value = given.partition("=")
     if not sign or not field:
         raise UsageError("--option: a field and its value, such as url=env:CHAT_URL")
-    if not value.startswith(("{", "[", '"')):
-        return field, value
     try:
         return field, parse_json(value.encode(errors="surrogatepass"))
     except Unreadable as error:
-        raise UsageError(f"--option {field}: {error.message}") from None
+        if value.startswith(("{", "[", '"')):
+            raise UsageError(f"--option {field}: {error.message}") from None
+        return field, value

@@ -40,7 +40,8 @@ def test_a_person_is_told_where_they_are(relay: RunningRelay, sink: Sink) -> Non
     relay.cli("emit", "orders.paid", "--data", f'{{"owner": "{ANNA}"}}').succeeds()
     eventually(lambda: sink.requests("/hidden-first"))
     url = {"PLACE": sink.url("/hidden-second")}
-    relay.cli("people-set", ANNA.upper(), "--kind", "http", "--option", "url=env:PLACE", env=url).succeeds()
+    options = [f"--option={one}" for one in ("url=env:PLACE", "concurrency=2", 'headers={"x-team": "hidden-team"}')]
+    relay.cli("people-set", ANNA.upper(), "--kind", "http", *options, env=url).succeeds()
     relay.cli("emit", "orders.paid", "--data", f'{{"owner": "{ANNA}"}}').succeeds()
     eventually(lambda: sink.requests("/hidden-second"))
     shown = relay.http.get(path).text + relay.cli("people", "--json").succeeds().out + relay.cli("people").out
@@ -59,7 +60,8 @@ def test_a_bad_place_is_a_problem(relay: RunningRelay) -> None:
         assert answer.status_code == 400, answer.text
         assert answer.headers["content-type"] == "application/problem+json"
     assert "url: is missing" in relay.cli("people-set", "anna", "--kind", "http").fails(2)
-    assert "--option" in relay.cli("people-set", "anna", "--kind", "http", "--option", "url").fails(2)
+    for option in ("url", "=x", "headers={"):
+        assert "--option" in relay.cli("people-set", "anna", "--kind", "http", f"--option={option}").fails(2)
     assert "nobody" in relay.cli("people-remove", "nobody").fails(1)
     assert relay.get("/people")["items"] == []
     nameless = {"authorization": "Bearer wrong"}
