@@ -98,12 +98,16 @@ def _toml(value: Any) -> str:
     return json.dumps(value)
 
 
-def _command(command: Any) -> Iterator[str]:
+def _command(command: Any, before: str = "relay") -> Iterator[str]:
+    if inner := getattr(command, "commands", None):
+        for one in inner.values():
+            yield from _command(one, f"{before} {command.name}")
+        return
     shown = [parameter for parameter in command.params if parameter.name != "help"]
     arguments = [parameter for parameter in shown if parameter.param_type_name == "argument"]
     words = [_argument(parameter) for parameter in arguments]
     options = [parameter for parameter in shown if parameter.param_type_name == "option"]
-    yield f"## `{' '.join(('relay', command.name, *words))}`\n"
+    yield f"## `{' '.join((before, command.name, *words))}`\n"
     yield f"{inspect.cleandoc(command.help)}\n"
     if shown:
         yield "| | | default |\n|---|---|---|"
@@ -127,7 +131,8 @@ def _row(word: str, parameter: Any) -> str:
     default = parameter.default
     plain = isinstance(default, str | int) and not isinstance(default, bool)
     bounds = "" if parameter.min is None else f" ({parameter.min} to {parameter.max})"
-    cells = (f"`{word}`", f"{parameter.help or ''}{bounds}", f"`{default}`" if plain else "")
+    needed = "required" if parameter.required and parameter.param_type_name == "option" else ""
+    cells = (f"`{word}`", f"{parameter.help or ''}{bounds}", f"`{default}`" if plain else needed)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

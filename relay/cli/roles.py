@@ -40,7 +40,7 @@ def web(host: Host = "127.0.0.1", port: Port = 8000) -> None:
 
 def worker(
     workers: Annotated[int, typer.Option(help="How many processes deliver.", min=1, max=256)] = 2,
-    pool: Annotated[Pool, typer.Option(help="Celery's pool.")] = "prefork",
+    pool: Annotated[Pool, typer.Option(help="Celery's pool: prefork, threads or solo.")] = "prefork",
 ) -> None:
     """Run a Celery worker."""
     from relay.queue.run import run_worker

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from sqlalchemy import MetaData, create_engine, select
 from starlette.routing import BaseRoute, Mount, Route
 
 from docs.generate import pages
 from relay import capture, wiring
+from relay.cli import app
 from relay.config import Settings
 from relay.domain.configuration import Configuration
 from relay.domain.database import Database
@@ -44,6 +46,7 @@ HELD = {
 """What an environment variable holds that is named so; any other holds an address."""
 
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^ *(?:\.venv/bin/)?relay +([a-z][a-z-]*[^#|>]*)")
 LINK = re.compile(r"\]\(([^)#\s]*)(#[^)\s]*)?\)")
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -104,6 +107,21 @@ def test_configurations_on_pages_are_valid(page: Path, monkeypatch: pytest.Monke
         }
         missing = "".join(f'[[targets]]\nname = "{name}"\nkind = "http"\nurl = "{SPACE}"\n' for name in wanted - named)
         assert checked(text + missing)
+
+
+@each_page
+def test_commands_on_pages_are_there(page: Path):
+    """Whatever a page tells people to type is a command, with options that it has."""
+    text = page.read_text()
+    shown = [line for *_, content in BLOCK.findall(text) for line in content.splitlines()]
+    for words in (found[1] for typed in (*shown, *re.findall(r"`([^`\n]+)`", text)) if (found := COMMAND.match(typed))):
+        command: Any = typer.main.get_group(app)
+        for word in words.split():
+            if inner := getattr(command, "commands", None):
+                assert word in inner, words
+                command = inner[word]
+        known = {name for parameter in command.params for name in parameter.opts}
+        assert set(re.findall(r"--[a-z][a-z-]*", words)) <= known | {"--help"}, words
 
 
 def _quoted(names: str) -> list[str]:
