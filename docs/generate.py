@@ -32,6 +32,7 @@ Made from `relay/cli` by `make docs`: change that, not this page.
 Exit status: 0 done, 1 failed, 2 wrong usage or invalid configuration. With `--json` a command prints one JSON document
 on standard output and nothing else; errors go to standard error, in one line. Commands read the same
 [environment](environment.md) as the roles do: in the directory where `relay up` runs, they need nothing.
+`relay --version` prints the version.
 """
 
 

@@ -255,9 +255,11 @@ class Relay:
         )
         if not self.settings.sandbox:
             return web_app.build(parts)
-        hint = (
+        demo = (
             f"curl {self.settings.base_url}/in/demo -H 'content-type: application/json' -d '{{\"hello\": \"world\"}}'"
         )
+        # Another configuration than the demo's need not have its source: then the page says how to write to a space.
+        hint = "" if self.settings.config_file else demo
         return web_app.build(parts, mounted(Sandbox(hint=hint)), home="/sandbox")
 
     def worker(self) -> "Celery":

@@ -1,10 +1,12 @@
 """The command line: one module for each group of commands."""
 
 import sys
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
+from relay import __version__
 from relay.cli import backtest as backtest_command
 from relay.cli import capture as capture_commands
 from relay.cli import configuration as configuration_commands
@@ -21,7 +23,6 @@ from relay.errors import RelayError
 
 app = typer.Typer(
     name="relay",
-    help="Relay: database changes and inbound webhooks become messages in Google Chat and any other endpoint.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -41,6 +42,21 @@ for group in (
     capture_commands,
 ):
     group.register(app)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        print(f"relay {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def relay(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Relay: database changes and inbound webhooks become messages in Google Chat and any other endpoint."""
 
 
 def main() -> None:

@@ -59,9 +59,9 @@ def up(
         supervisor = Supervisor()
         supervisor.follow_signals()
         try:
-            _start(supervisor, data_dir, host, port, workers, demo=demo)
+            source = _start(supervisor, data_dir, host, port, workers, demo=demo)
             if supervisor.wait_for(lambda: _is_ready(host, port), READY_SECONDS):
-                _greet(data_dir, fresh, demo=demo)
+                _greet(settings, data_dir, fresh, source, demo=demo)
             supervisor.run()
         finally:
             supervisor.stop()
@@ -123,7 +123,8 @@ def _make_token(settings: config.Settings, data_dir: Path) -> str | None:
     return token
 
 
-def _start(supervisor: Supervisor, data_dir: Path, host: str, port: int, workers: int, *, demo: bool) -> None:
+def _start(supervisor: Supervisor, data_dir: Path, host: str, port: int, workers: int, *, demo: bool) -> str:
+    """Start every role; return the name of a source that takes anything, `SOURCE` where there is none."""
     if config.load().broker_url is None:
         from relay.cli import valkey
 
@@ -136,6 +137,7 @@ def _start(supervisor: Supervisor, data_dir: Path, host: str, port: int, workers
     relay = current()
     migrate(relay.database)
     _configure(relay, data_dir, demo=demo)
+    sources = relay.configuration.load().configuration.sources
     relay.database.dispose()
     supervisor.start(Child("worker", (*_RELAY, "worker", f"--workers={workers}"), grace=WORKER_GRACE))
     supervisor.start(Child("beat", (*_RELAY, "beat")))
@@ -143,6 +145,7 @@ def _start(supervisor: Supervisor, data_dir: Path, host: str, port: int, workers
     if demo:
         shop = (sys.executable, "-m", "relay.demo", _shop_url(data_dir))
         supervisor.start(Child("shop", shop, env={"RELAY_BROKER_URL": relay.settings.broker}))
+    return next((source.name for source in sources if source.verify == "none"), "SOURCE")
 
 
 def _configure(relay: "Relay", data_dir: Path, *, demo: bool) -> None:
@@ -169,13 +172,17 @@ def _is_ready(host: str, port: int) -> bool:
         return False
 
 
-def _greet(data_dir: Path, fresh: str | None, *, demo: bool) -> None:
+def _greet(settings: config.Settings, data_dir: Path, fresh: str | None, source: str, *, demo: bool) -> None:
     base = os.environ["RELAY_BASE_URL"]
     token = fresh or f"in {data_dir / 'api-token'}, or what RELAY_API_TOKEN says"
     lines = [f"Relay is up:   {base}"]
     if demo:
-        lines += [f"Sandbox space: {base}/sandbox", f"Configuration: {data_dir / 'demo.toml'} (copy it to relay.toml)"]
+        lines.append(f"Sandbox space: {base}/sandbox")
+    if settings.config_file is not None:
+        lines.append(f"Configuration: {settings.config_file.absolute()}")
+    elif demo:
+        lines.append(f"Configuration: {data_dir / 'demo.toml'} (copy it to relay.toml)")
     lines.append(f"API token:     {token}")
-    path = "in/demo" if demo else "in/SOURCE"
-    lines.append(f"Send an event: curl {base}/{path} -H 'content-type: application/json' -d '{{\"hello\": \"world\"}}'")
+    body = """-H 'content-type: application/json' -d '{"hello": "world"}'"""
+    lines.append(f"Send an event: curl {base}/in/{source} {body}")
     print("\n" + "\n".join(lines) + "\n", flush=True)

@@ -86,7 +86,9 @@ def test_up_leaves_nothing_behind(tmp_path: Path, sink: Sink) -> None:
     relay = RunningRelay(tmp_path)
     (tmp_path / "relay.toml").write_text(CONFIGURATION.format(url=sink.url("/hook")))
     try:
-        relay.start_up()
+        told = relay.start_up().text
+        assert f"Configuration: {tmp_path / 'relay.toml'}\n" in told
+        assert f"curl {relay.base}/in/anybody " in told, "a source that this configuration has"
         first = relay.post("anybody", b"{}").json()["id"]
         relay.settled(first, "hook")
         below = _below(relay)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from relay import __version__
 from tests.support.relay import RunningRelay
 
 WRONG = """
@@ -97,6 +98,18 @@ def test_a_database_that_is_not_migrated(tmp_path: Path, kind: str, request: pyt
     assert done.status == 1
     failed = {one["check"]: one["detail"] for one in done.json()["checks"] if not one["ok"]}
     assert "relay migrate" in failed["migrations"]
+
+
+def test_what_is_run_says_its_version(relay: RunningRelay) -> None:
+    """`relay --version` prints one line, wherever it is run."""
+    assert relay.cli("--version").succeeds().out == f"relay {__version__}\n"
+
+
+def test_a_pool_that_is_none_is_refused(relay: RunningRelay) -> None:
+    """A worker names the pools it has, in one line, before it starts anything."""
+    line = relay.cli("worker", "--pool", "gevent").fails(2)
+    assert "--pool" in line
+    assert "prefork" in line
 
 
 def test_looking_makes_nothing(relay: RunningRelay) -> None:
