@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from relay.cli import app
 from relay.domain.inbound import SourceOptions
@@ -81,8 +81,14 @@ def _rows(options: type[BaseModel], base: type[BaseModel]) -> Iterator[str]:
 def _defaults(options: type[BaseModel]) -> dict[str, str]:
     """Return each field's default as relay.toml would say it."""
     known = options.model_construct().model_dump(mode="json", warnings=False, by_alias=False)
+    # A default is nobody's secret, whatever its field may hold.
+    open_ = {
+        name: field.default.get_secret_value()
+        for name, field in options.model_fields.items()
+        if isinstance(field.default, SecretStr)
+    }
     return {
-        field.alias or name: "required" if field.is_required() else _written(known[name])
+        field.alias or name: "required" if field.is_required() else _written({**known, **open_}[name])
         for name, field in options.model_fields.items()
     }
 

@@ -113,6 +113,8 @@ class _Checker:
                 key: Key = (section, number, *complaint.key)
                 hint = complaint.hint
                 if complaint.message == "unknown key" and len(complaint.key) == 1:
+                    if section == "routes":
+                        hint = suggestion(complaint.key[0], [*written_names(model), *(f"{one}_file" for one in FILED)])
                     hint = self._who_has(section, str(complaint.key[0])) or hint
                 self._add(key, complaint.message, hint)
             return None

@@ -74,6 +74,10 @@ def _message(details: ErrorDetails) -> str:
             return "is missing"
         case "value_error":
             return str(context["error"])
+        case "tuple_type":
+            return "should be a list"
+        case "too_short" if context["field_type"] != "Dictionary":
+            return f"should name at least {context['min_length']}"
         case "string_pattern_mismatch" if context["pattern"] == NAME:
             return "should be 1 to 64 letters, digits, - and _, the first a letter or a digit"
         case _:

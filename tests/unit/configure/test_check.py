@@ -112,6 +112,9 @@ MISTAKES = {
     "section with a value in it": ("routes = [\n1]\n", 1, "routes", "write [[routes]]"),
     "unknown key": (instead("types =", "tpyes ="), 25, "routes[0].tpyes", 'did you mean "types"?'),
     "unknown key without a likeness": (instead("types =", "zzz ="), 25, "routes[0].zzz", "one of: name, types"),
+    "unknown key beside files": (instead("types =", "text_fil ="), 25, "routes[0].text_fil", '"text_file"?'),
+    "text for a list": (instead('["ops-room", "billing"]', '"ops-room"'), 27, "routes[0].to", "should be a list"),
+    "empty list": (instead('["ops-room", "billing"]', "[]"), 27, "routes[0].to", "should name at least 1"),
     "unknown key in a table": (instead("max =", "maxx ="), 20, "targets[1].retry.maxx", 'did you mean "max"?'),
     "field that the kind lacks": (
         instead('token=T"', 'token=T"\nformat = "raw"'),
