@@ -63,8 +63,8 @@ def show_event(event: Event) -> dict[str, Any]:
         "source": event.source,
         "type": event.type,
         "subject": event.subject,
-        "occurred_at": _shown(event.occurred_at),
-        "received_at": _shown(event.received_at),
+        "occurred_at": shown(event.occurred_at),
+        "received_at": shown(event.received_at),
         "content_type": event.content_type,
         "traceparent": event.traceparent,
         "data": event.data,
@@ -73,7 +73,7 @@ def show_event(event: Event) -> dict[str, Any]:
 
 def show_delivery(delivery: Delivery) -> dict[str, Any]:
     """Return a delivery as JSON shows it."""
-    fields = {name: _shown(getattr(delivery, name)) for name in _DELIVERY_FIELDS}
+    fields = {name: shown(getattr(delivery, name)) for name in _DELIVERY_FIELDS}
     if delivery.state is not State.PENDING:
         fields["next_attempt_at"] = None
     return fields
@@ -81,7 +81,7 @@ def show_delivery(delivery: Delivery) -> dict[str, Any]:
 
 def show_attempt(attempt: Attempt) -> dict[str, Any]:
     """Return an attempt as JSON shows it."""
-    fields = {name: _shown(value) for name, value in asdict(attempt).items()}
+    fields = {name: shown(value) for name, value in asdict(attempt).items()}
     del fields["delivery_id"]
     return fields
 
@@ -90,17 +90,18 @@ def show_replay(replay: Replay) -> dict[str, Any]:
     """Return a replay and how far it is, as JSON shows it."""
     return {
         "id": replay.id,
-        "created_at": _shown(replay.created_at),
+        "created_at": shown(replay.created_at),
         "state": replay.state,
         "rate": None if replay.rate is None else format_rate(replay.rate),
         "count": replay.count,
         **{state.value: replay.states.get(state, 0) for state in SHOWN},
-        "cancelled_at": _shown(replay.cancelled_at),
+        "cancelled_at": shown(replay.cancelled_at),
         "filter": replay.filter,
     }
 
 
-def _shown(value: Any) -> Any:
+def shown(value: Any) -> Any:
+    """Return a time as JSON shows it, in UTC and RFC 3339; any other value as it is."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return value

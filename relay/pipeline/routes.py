@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from relay.domain.listing import shown
 from relay.domain.route import Route
 from relay.errors import NotFound
 from relay.pipeline.ports import ConfigurationReader
@@ -56,7 +57,7 @@ def show_route(posture: Posture) -> dict[str, Any]:
     return {
         "name": posture.route.name,
         "state": "on" if until is None else "muted",
-        "muted_until": until.isoformat() if until else None,
+        "muted_until": shown(until),
         "to": list(posture.route.to),
         "options": posture.route.model_dump(mode="json", exclude={"name", "to"}, exclude_defaults=True),
     }

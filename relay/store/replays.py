@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Row, case, exists, func, insert, literal, select, update
 
-from relay.domain.delivery import State
+from relay.domain.delivery import OPEN, State
 from relay.domain.event import new_id
 from relay.domain.replay import Replay, Started
 from relay.errors import NotFound
@@ -62,7 +62,10 @@ class Replays:
         """Cancel what still waits of a replay; return whether there is such a replay. What is on its way goes on."""
         with self._database.writing() as connection:
             first = func.coalesce(replays.c.cancelled_at, literal(now, replays.c.cancelled_at.type))
-            known = update(replays).where(replays.c.id == replay_id).values(cancelled_at=first)
+            # One that is over was not cancelled, however late somebody asks for it.
+            runs = exists().where(deliveries.c.replay_id == replay_id, deliveries.c.state.in_(OPEN))
+            at = case((runs, first), else_=replays.c.cancelled_at)
+            known = update(replays).where(replays.c.id == replay_id).values(cancelled_at=at)
             if not connection.execute(known).rowcount:
                 return False
             waiting = (deliveries.c.replay_id == replay_id) & (deliveries.c.state == State.PENDING)

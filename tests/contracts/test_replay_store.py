@@ -207,6 +207,18 @@ def test_cancelling_spares_what_is_under_way(store: Store) -> None:
     assert found.states == {"sending": 1, "cancelled": 2}
 
 
+def test_what_is_over_cannot_be_cancelled(store: Store) -> None:
+    """A replay that is done stays so: nothing of it waits."""
+    store.add(1)
+    store.end(State.DEAD)
+    replay_id = store.replays.start({"state": "dead"}, None, NOW).id
+    store.end(State.DELIVERED)
+    assert store.replays.cancel(replay_id, LATER)
+    found = store.replays.get(replay_id)
+    assert found is not None
+    assert (found.state, found.cancelled_at) == ("done", None)
+
+
 def test_an_event_is_routed_again(store: Store) -> None:
     """By an event's id all its deliveries are sent again, and the event waits to be routed once more."""
     made = store.add(2)

@@ -6,6 +6,7 @@ import pytest
 
 from relay.domain.delivery import State
 from relay.errors import NotFound
+from relay.pipeline.routes import show_route
 from tests.support.engine import Engine, engine
 from tests.support.sink import Sink
 
@@ -27,7 +28,8 @@ def test_a_muted_route_sends_nothing_and_says_so(engine: Engine, sink: Sink) -> 
     """What a muted route takes is cancelled, with the reason; unmuted, it speaks; what was muted can be replayed."""
     engine.configure(CONFIGURATION.format(sink=sink.url("/"), more=""))
     routes = engine.relay.routes
-    assert routes.mute("orders", 3600, datetime.now(UTC)).muted_until is not None
+    told = show_route(routes.mute("orders", 3600, datetime.now(UTC)))
+    assert str(told["muted_until"]).endswith("Z"), "a time looks the same wherever it is shown"
     engine.record("orders/1")
     engine.drain()
     (muted,) = engine.deliveries()

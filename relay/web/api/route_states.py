@@ -42,7 +42,7 @@ async def unmute_route(request: Request) -> Response:
 
 
 def _seconds(body: bytes) -> float:
-    asked = json_of(body)
+    asked = json_of(body) if body else None
     if not isinstance(asked, dict) or asked.keys() != {"for"}:
         raise Problem(400, 'send {"for": "2h"}')
     try:
