@@ -37,7 +37,10 @@ def emit(
     """Record one event and print its id."""
     from relay.pipeline.accept import record
 
-    event = record(type_, source, subject, _json(_text(data)), datetime.now(UTC))
+    try:
+        event = record(type_, source, subject, _json(_text(data)), datetime.now(UTC))
+    except Unreadable as error:
+        raise UsageError(error.message) from None
     accept = current().accept
     (known,) = accept.store([event])
     accept.announce()

@@ -49,6 +49,8 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> RunningRelay:
         (("deliveries", "--state", "lost"), "state"),
         (("replay",), "replay"),
         (("emit",), "TYPE"),
+        (("emit", ""), "event type"),
+        (("emit", "told", "--source", ""), "source"),
         (("emit", "told", "--data", "{"), "JSON"),
         (("emit", "told", "--data", "NaN"), "NaN"),
         (("emit", "told", "--data", "1e999"), "too large"),
