@@ -5,7 +5,7 @@ from base64 import b64decode, b64encode
 from binascii import Error as BinasciiError
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 
 import requests
 from cryptography.exceptions import InvalidSignature
@@ -18,7 +18,15 @@ def digest(secret: bytes, content: bytes, algorithm: str = "sha256") -> bytes:
     """Return the HMAC of `content`. Raises `BadSignature` for an empty secret, which would let anybody sign."""
     if not secret:
         raise BadSignature("the secret is empty")
-    return hmac.digest(secret, content, algorithm)
+    keyed = _keyed(secret, algorithm).copy()
+    keyed.update(content)
+    return keyed.digest()
+
+
+@lru_cache(maxsize=256)
+def _keyed(secret: bytes, algorithm: str) -> hmac.HMAC:
+    # `hmac.digest` gives the interpreter away, however short the text: a busy event loop waits long to get it back.
+    return hmac.new(secret, digestmod=algorithm)
 
 
 def hex_digest(secret: bytes, content: bytes, algorithm: str = "sha256") -> str:
