@@ -33,18 +33,18 @@ FROM events
 """
 
 
-def claim_ms(relay: Relay) -> float:
+def claim_ms(relay: Relay, claims: int) -> float:
     """Return the median of what a claim of 256 takes."""
     lanes = [Lane(f"t{number}", ASKED) for number in range(TARGETS)]
     taken = []
-    for _ in range(CLAIMS):
+    for _ in range(claims):
         before = time.perf_counter()
         assert len(relay.deliveries.claim(lanes, ASKED, datetime.now(UTC))) == ASKED
         taken.append((time.perf_counter() - before) * 1000)
     return statistics.median(taken)
 
 
-def claims(play: Stage, finished: int, waiting: int) -> Row:
+def claims(play: Stage, finished: int, waiting: int, times: int) -> Row:
     """Measure claims on two databases in turns: one holds finished deliveries beside those that wait."""
     with play.relay(targets(play.sink, TARGETS)) as old, play.relay(targets(play.sink, TARGETS)) as new:
         with old.database.writing() as connection:
@@ -54,8 +54,8 @@ def claims(play: Stage, finished: int, waiting: int) -> Row:
             fill(relay, waiting, TARGETS)
             with relay.database.reading() as connection:
                 connection.execute(text("ANALYZE"))
-            claim_ms(relay)
-        rounds = [(claim_ms(old), claim_ms(new)) for _ in range(3)]
+            claim_ms(relay, times)
+        rounds = [(claim_ms(old, times), claim_ms(new, times)) for _ in range(3)]
     among, alone = (statistics.median(column) for column in zip(*rounds, strict=True))
     return Row(f"a claim, {waiting:,} waiting, beside {finished:,} finished and beside none", "ms", among, alone)
 
@@ -77,10 +77,11 @@ def memory(play: Stage, few: int, many: int) -> Row:
 
 def run(scale: float = 1.0) -> list[Row]:
     """Measure both."""
-    finished, waiting = max(2_000, int(FINISHED * scale)), max(CLAIMS * ASKED * 4 + ASKED, int(OPEN * scale))
+    finished, times = max(2_000, int(FINISHED * scale)), max(2, int(CLAIMS * min(1.0, scale)))
+    waiting = max(4 * times * ASKED, int(OPEN * scale))
     with stage() as play:
         return [
-            claims(play, finished, waiting),
+            claims(play, finished, waiting, times),
             memory(play, max(500, int(FEW * scale)), max(1_000, int(MANY * scale))),
         ]
 

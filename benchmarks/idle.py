@@ -20,7 +20,7 @@ SETTLES = 10
 
 def percent(children: list[Child], seconds: float) -> float:
     """Return what these and all that they started take of one core, in percent."""
-    time.sleep(SETTLES)
+    time.sleep(min(SETTLES, seconds))
     before = _processor(children)
     time.sleep(seconds)
     return (_processor(children) - before) / seconds * 100
