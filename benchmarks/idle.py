@@ -14,6 +14,8 @@ from tests.support.processes import Child
 from tests.support.relay import RunningRelay
 
 SECONDS = 60
+TICK = 0.01
+"""Seconds in which the kernel counts what a process took."""
 SETTLES = 10
 """Seconds that a system is given to start."""
 
@@ -23,7 +25,7 @@ def percent(children: list[Child], seconds: float) -> float:
     time.sleep(min(SETTLES, seconds))
     before = _processor(children)
     time.sleep(seconds)
-    return (_processor(children) - before) / seconds * 100
+    return max(_processor(children) - before, TICK) / seconds * 100
 
 
 def _processor(children: list[Child]) -> float:
