@@ -34,19 +34,23 @@ def throughput(play: Stage, count: int, *, sick: bool) -> float:
     well = count - count // TARGETS
     with scene(play, sick=sick) as relay:
         fill(relay, count, TARGETS)
-        with play.worker("celery_app", environment(relay)):
+        with play.worker("celery_app", environment(relay)) as worker:
             relay.nudges.deliver()
-            return play.rate(well)
+            rate = play.rate(well)
+            # Asked to stop, it would wait for the one that never answers.
+            worker.kill()
+            return rate
 
 
 def wait(play: Stage, count: int, *, sick: bool) -> float:
     """Return the milliseconds from an event to its POST that one in a hundred of the well ones exceeds."""
-    with scene(play, sick=sick) as relay, play.worker("celery_app", environment(relay)):
+    with scene(play, sick=sick) as relay, play.worker("celery_app", environment(relay)) as worker:
         for _ in range(count // AT_ONCE):
             fill(relay, AT_ONCE, TARGETS)
             relay.nudges.deliver()
             time.sleep(PAUSE)
         eventually(lambda: play.sink.count() >= count - count // TARGETS, GIVE_UP, every=0.2)
+        worker.kill()
         came = [(one.at, one.json()["time"]) for one in play.sink.requests() if one.path != SICK]
         return p99([(at - datetime.fromisoformat(made).timestamp()) * 1000 for at, made in came])
 
