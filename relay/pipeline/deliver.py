@@ -316,9 +316,9 @@ class _Drain:
         now = time.monotonic()
         if not len(self._underway) and not self._verdicts:
             return 0.0
-        waits = [PATIENCE]
-        if self._underway.startable:
+        if self._underway.startable and not self._closing():
             return 0.0
+        waits = [PATIENCE]
         if self._verdicts:
             ready = self._record_after if self._underway.on_their_way else now
             waits.append(max(ready, self._unavailable_until) - now)
