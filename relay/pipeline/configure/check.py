@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -16,6 +17,7 @@ from relay.errors import InvalidConfiguration, Problem
 from relay.pipeline.conditions import Identity
 from relay.pipeline.configure.complaints import complaints, suggestion, written_names
 from relay.pipeline.configure.document import Document, template_file
+from relay.pipeline.configure.links import never_an_address
 from relay.pipeline.configure.positions import Key
 from relay.plugins import Plugins
 from relay.secrets import RESOLVE
@@ -71,6 +73,7 @@ class _Checker:
         self._check_identities(sources)
         self._check_cards(routes, targets)
         self._check_programs(routes, compile_route)
+        self._check_links(routes)
         return Configuration(
             sources=tuple(sources.values()),
             databases=tuple(databases.values()),
@@ -236,6 +239,13 @@ class _Checker:
                     inner = ("key",) if field in ("digest", "dedupe") else ()
                     key: Key = ("routes", number, field, *inner)
                     self._add(self._filed.get((number, field), key), str(error))
+
+    def _check_links(self, routes: Items) -> None:
+        for number, route in routes.items():
+            # What does not compile is told already.
+            with suppress(ValueError):
+                if route.link is not None and (problem := never_an_address(route.link)):
+                    self._add(("routes", number, "link"), problem)
 
     def _check_cards(self, routes: Items, targets: Items) -> None:
         kinds = {target.name: target.kind for target in targets.values()}

@@ -11,17 +11,37 @@ _ENVIRONMENT = Environment()  # noqa: S701  it parses, and renders nothing
 Names = dict[str, Path]
 """What a template calls something else: `{% set order = data.after %}`."""
 
+_SILENT = (nodes.Assign, nodes.AssignBlock, nodes.Macro, nodes.ExprStmt)
+
 
 def paths(source: str) -> Iterator[Path]:
     """Yield each path that a template looks at, and `data.changed` with a name that is sought in it.
 
     Raises `ValueError` for what is no template.
     """
+    tree = _parsed(source)
+    yield from _walk(tree, _renamed(tree))
+
+
+def pieces(source: str) -> Iterator[str | None]:
+    """Yield what a template prints, in its order: text that is always there, `None` for what an event gives.
+
+    Raises `ValueError` for what is no template.
+    """
+    for node in _parsed(source).body:
+        if isinstance(node, nodes.Output):
+            yield from (part.data if isinstance(part, nodes.TemplateData) else None for part in node.nodes)
+        elif not isinstance(node, _SILENT):
+            yield None
+
+
+def _parsed(source: str) -> nodes.Template:
     try:
-        tree = _ENVIRONMENT.parse(source)
+        return _ENVIRONMENT.parse(source)
     except TemplateSyntaxError as error:
         raise ValueError(error.message) from None
-    yield from _walk(tree, _renamed(tree))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _renamed(tree: nodes.Template) -> Names:

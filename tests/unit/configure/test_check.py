@@ -200,6 +200,12 @@ MISTAKES = {
     "bad condition": (instead("== 'paid'", "WRONG"), 26, "routes[0].when", "cannot compile when"),
     "bad template": (instead("data.after.id", "WRONG"), 28, "routes[0].text", "cannot compile text"),
     "bad thread": (GOOD + 'thread = """\n{{\nWRONG }}"""\n', 29, "routes[0].thread", "cannot compile thread"),
+    "link that is no address": (
+        GOOD + 'stop = true\nlink = "/orders/{{ data.after.id }}"\n',
+        30,
+        "routes[0].link",
+        'it begins with "/orders/": an address begins with https:// or http://',
+    ),
     "bad key of a digest": (
         GOOD + 'digest = { window = "30s", key = "WRONG" }\n',
         29,
