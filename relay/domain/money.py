@@ -5,12 +5,29 @@ from typing import Any
 
 from relay.domain.words import shown
 
+# ISO 4217, those replaced in the last years (ANG, BGN, CUC, HRK, SLL, ZWL) too: old sums are still told.
+_CODES = """
+AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE
+CHF CHW CLF CLP CNY COP COU CRC CUC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ
+GYD HKD HNL HRK HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL
+LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN
+PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SLL SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD
+TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAD XAF XAG XAU XBA XBB XBC XBD XCD XCG XDR XOF XPD XPF
+XPT XSU XTS XUA XXX YER ZAR ZMW ZWG ZWL
+"""
+CURRENCIES = frozenset(_CODES.split())
+
 _WHOLE = frozenset(
     ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF")
 )
 _THOUSANDTHS = frozenset(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"))
 
 _MOST_DIGITS = 30
+
+
+def code_of(currency: str) -> str:
+    """Return a currency as ISO 4217 writes it, if it is one: without spaces around it, in capitals."""
+    return currency.strip().upper()
 
 
 def digits_of(currency: str) -> int:
@@ -24,7 +41,7 @@ def money(amount: Any, currency: Any = "", *, minor: int | None = None) -> str:
     `minor` says that `amount` counts the currency's small unit, of which ten to the power of `minor` make a whole one.
     Digits that are there are never rounded away.
     """
-    code = currency.strip().upper() if isinstance(currency, str) else ""
+    code = code_of(currency) if isinstance(currency, str) else ""
     number = _decimal(amount)
     if number is None:
         return shown(amount)

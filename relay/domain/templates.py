@@ -16,6 +16,7 @@ from pydantic import AfterValidator
 
 from relay.domain.event import Event
 from relay.domain.filters import CAME, filters_of
+from relay.domain.money import CURRENCIES, code_of
 from relay.domain.sandbox import MAX_TEXT, Sandbox, Shaped, count_loops, limited, numbers
 from relay.domain.style import PLAIN, Escape, JsonText, Style
 from relay.domain.words import shown
@@ -78,6 +79,15 @@ def _check(tree: nodes.Template) -> None:
     for each in tree.find_all(nodes.Filter):
         if each.name == "mention" and not _is_written(each.node):
             raise ValueError("mention takes a name that is written in the template, never one from the data")
+        if each.name == "money":
+            _check_currency(each)
+
+
+def _check_currency(money: nodes.Filter) -> None:
+    named = (*money.args[:1], *(each.value for each in money.kwargs if each.key == "currency"))
+    for code in (each.value for each in named if isinstance(each, nodes.Const) and isinstance(each.value, str)):
+        if code_of(code) and code_of(code) not in CURRENCIES:
+            raise ValueError(f"money knows no currency {code!r}: give a code of ISO 4217, such as 'EUR'")
 
 
 def _check_names(tree: nodes.Template, environment: Sandbox) -> None:

@@ -52,6 +52,8 @@ def test_a_template_may_lie_in_a_file(tmp_path: Path) -> None:
         ('text_file = "good.j2"\ntext = "x"', "routes[0].text_file: there is text too"),
         ('text_file = "."', "routes[0].text_file: . cannot be read"),
         ('to = ["hook"]\ncard = "{}"', "routes[0].card: only google_chat, google_chat_app, slack take whole cards"),
+        ('text_file = "sum.j2"', "routes[0].text_file: money knows no currency 'EURO': give a code of ISO 4217"),
+        ("text = \"{{ data | money(currency='€') }}\"", "routes[0].text: money knows no currency '€'"),
         ('link = "{{ order }}"', "routes[0].link: unknown name order"),
     ],
 )
@@ -59,6 +61,7 @@ def test_what_is_wrong_with_a_file_is_told_at_once(tmp_path: Path, lines: str, s
     """A file that is not there, not text, or no template is refused by `relay check`, with the key that names it."""
     (tmp_path / "bytes.j2").write_bytes(b"\xff")
     (tmp_path / "wrong.j2").write_text("{{ order.id }}")
+    (tmp_path / "sum.j2").write_text("{{ data.total | money('EURO') }}")
     (tmp_path / "good.j2").write_text("{{ data.id }}")
     to = "" if "to =" in lines else 'to = ["room"]\n'
     with pytest.raises(InvalidConfiguration) as refused:

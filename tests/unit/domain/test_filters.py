@@ -46,6 +46,8 @@ def told(kind: str, template: str, data: Any = None) -> str:
         ("{{ data | money }}", "0.125", "[0.125]"),
         ("{{ data | money('EUR') }}", "much", "[much]"),
         ("{{ data.nope | money('EUR') }}", {}, "[]"),
+        ("{{ 5 | money(data) }}", "Points", "[5.00 POINTS]"),
+        ("{{ 5 | money('') }} points", {}, "[5.00] points"),
         ("{{ data | ago }}", "2026-03-01T11:55:00Z", "[5 min ago]"),
         ("{{ data | ago }}", "2026-02-27T12:00:00Z", "[2 days ago]"),
         ("{{ data | ago }}", 1772366395, "[5 s ago]"),
