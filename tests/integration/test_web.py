@@ -72,6 +72,26 @@ def test_odd_addresses(web: RunningRelay) -> None:
         assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/v1/events", {"GET", "HEAD", "POST"}),
+        ("/api/v1/replays", {"GET", "HEAD", "POST"}),
+        ("/api/v1/replays/any", {"GET", "HEAD", "DELETE"}),
+        ("/api/v1/people/any", {"GET", "HEAD", "PUT", "DELETE"}),
+        ("/api/v1/explain", {"POST"}),
+        ("/events/any", {"GET", "HEAD", "POST"}),
+    ],
+)
+def test_a_method_that_a_path_does_not_take(web: RunningRelay, path: str, methods: set[str]) -> None:
+    """A 405 names every method of the path, and each that it names is one."""
+    answer = web.http.patch(web.base + path, timeout=20)
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) == methods
+    for method in methods:
+        assert web.http.request(method, web.base + path, timeout=20).status_code != 405
+
+
 def test_a_header_sent_twice(web: RunningRelay) -> None:
     """Two idempotency keys are no key anybody could have meant, but the relay takes the event and goes on."""
     head = b"POST /in/anybody HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"

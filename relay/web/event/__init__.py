@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from relay.domain.event import decode
 from relay.domain.inbound import first_text
@@ -24,6 +24,7 @@ from relay.errors import StoreUnavailable, Unreadable
 from relay.web.auth import is_token
 from relay.web.body import read_body
 from relay.web.event.printing import pretty
+from relay.web.resource import resource
 
 COOKIE = "relay_token"
 KEPT = 30 * 24 * 3600
@@ -60,7 +61,7 @@ _door = _environment.get_template("sign_in.html")
 
 def routes() -> list[BaseRoute]:
     """Return the page's paths."""
-    return [Route("/events/{id}", show, methods=["GET"]), Route("/events/{id}", sign_in, methods=["POST"])]
+    return [resource("/events/{id}", GET=show, POST=sign_in)]
 
 
 async def show(request: Request) -> Response:
