@@ -4,7 +4,6 @@ import re
 import socket
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import starmap
 from typing import Any
 
 import certifi
@@ -16,6 +15,7 @@ from relay.domain.tls import Tls
 from relay.outbound import failures
 from relay.outbound.failures import Failure
 from relay.outbound.guard import Guard
+from relay.outbound.prepare import Headers
 from relay.outbound.response import CurlResponse
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -50,6 +50,7 @@ class Exchange:
         self._guard = guard
         self._request = requests.PreparedRequest()
         self._timeout = 0.0
+        self._method = ""
         self._connect_timeout = limits.connect_timeout
         self._host = ""
         self._refused = ""
@@ -104,28 +105,32 @@ class Exchange:
         """Forget the last request; this one may take so many seconds."""
         self.key = key
         self._request = request
-        self._timeout = timeout
         self._refused = ""
         self._permitted = False
         self._head.clear()
         self._body.clear()
-        self.curl.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout * 1000)))
-        self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, int(min(timeout, self._connect_timeout) * 1000)))
+        # Most requests are like the last one, and telling libcurl what it knows costs as much as what it does not.
+        if timeout != self._timeout:
+            self._timeout = timeout
+            self.curl.setopt(pycurl.TIMEOUT_MS, max(1, int(timeout * 1000)))
+            self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, int(min(timeout, self._connect_timeout) * 1000)))
 
     def _set_request(self, method: str, url: str, body: Any) -> None:
         scheme, self._host = place(url)
         if scheme not in ("http", "https"):
             raise _Unsendable("only http and https can be reached")
-        if not _TOKEN.fullmatch(method):
-            raise _Unsendable("the method is no word")
         curl = self.curl
         curl.setopt(pycurl.URL, url)
-        curl.setopt(pycurl.NOBODY, method == "HEAD")
+        if method != self._method:
+            if not _TOKEN.fullmatch(method):
+                raise _Unsendable("the method is no word")
+            self._method = method
+            curl.setopt(pycurl.NOBODY, method == "HEAD")
+            curl.setopt(pycurl.CUSTOMREQUEST, method)
         if body or method not in _BODILESS:
             curl.setopt(pycurl.POSTFIELDS, body.encode() if isinstance(body, str) else body or b"")
         elif method == "GET":
             curl.setopt(pycurl.HTTPGET, 1)
-        curl.setopt(pycurl.CUSTOMREQUEST, method)
 
     def _open(self, purpose: int, address: pycurl.CurlSockAddr) -> socket.socket | int:
         """Open a socket to the very address that libcurl is about to connect, if the guard permits it."""
@@ -183,7 +188,15 @@ class _Unsendable(ValueError):
 
 def header_lines(headers: Any) -> list[bytes]:
     """Return headers as libcurl takes them, so that it adds none. Raises `ValueError` for what is no header."""
-    lines = [b"Expect:", *filter(None, starmap(_line, headers.items()))]
+    lines = [b"Expect:"]
+    for name, value in headers.pairs() if isinstance(headers, Headers) else headers.items():
+        start = _start(name)
+        if start is None:
+            continue
+        if type(value) is str and value.isascii() and value.isprintable() and value.strip():
+            lines.append(start + value.encode())
+        else:
+            lines.append(_odd(name, start, value))
     if "accept" not in headers:
         lines.append(b"Accept:")
     if "content-type" not in headers:
@@ -191,13 +204,16 @@ def header_lines(headers: Any) -> list[bytes]:
     return lines
 
 
-@lru_cache(maxsize=4096)
-def _line(name: Any, value: Any) -> bytes | None:
-    """Return a header as a line; `None` for the one that libcurl writes. Most are the same in all of a target's."""
+@lru_cache(maxsize=1024)
+def _start(name: Any) -> bytes | None:
+    """Return how the line of a header begins; `None` for the one that libcurl writes."""
     if not isinstance(name, str) or not _TOKEN.fullmatch(name):
         raise _Unsendable("a header's name is no word")
-    if name.lower() == "content-length":
-        return None
+    return None if name.lower() == "content-length" else b"%s: " % name.encode()
+
+
+def _odd(name: str, start: bytes, value: Any) -> bytes:
+    """Return a header as a line whose value is empty, or has more than printable text in it."""
     try:
         content = value if isinstance(value, bytes) else value.encode("latin-1")
     except (AttributeError, UnicodeError):
@@ -205,7 +221,7 @@ def _line(name: Any, value: Any) -> bytes | None:
     if b"\n" in content or b"\r" in content or b"\0" in content:
         raise _Unsendable(f"the header {name} holds a line break")
     # libcurl takes `Name:` as the wish to leave a header out; an empty one is written with a semicolon.
-    return b"%s: %s" % (name.encode(), content) if content.strip() else name.encode() + b";"
+    return start + content if content.strip() else name.encode() + b";"
 
 
 @lru_cache(maxsize=1024)

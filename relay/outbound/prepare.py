@@ -1,12 +1,45 @@
 """From a `requests.Request` to the bytes that leave: what requests' own `prepare` makes, at a tenth of its cost."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 import requests
+from requests.hooks import default_hooks
 from requests.structures import CaseInsensitiveDict
 
 CACHED = 1024
+
+
+class Headers(CaseInsensitiveDict[Any]):
+    """Headers as requests keeps them, made and read in one go: the parent calls a function for each of them."""
+
+    _store: dict[str, tuple[str, Any]]
+
+    def __init__(self, headers: Mapping[str, Any]) -> None:
+        self._store = {name.lower(): (name, value) for name, value in headers.items()}
+
+    def __contains__(self, name: object) -> bool:
+        """Say whether there is a header of that name."""
+        return isinstance(name, str) and name.lower() in self._store
+
+    def pairs(self) -> Iterable[tuple[str, Any]]:
+        """Return names, as they were written, and values."""
+        return self._store.values()
+
+
+class Prepared(requests.PreparedRequest):
+    """A prepared request made at once: the parent's constructor makes a registry of hooks for each."""
+
+    hooks = default_hooks()
+    _cookies = None
+    _body_position = None
+
+    def __init__(self, method: str | None, url: str, headers: Headers, body: bytes | None) -> None:
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
 
 
 class Preparer:
@@ -23,23 +56,23 @@ class Preparer:
         if not _is_usual(request):
             return _prepare(request)
         template = self._template(request.method, request.url)
-        prepared = requests.PreparedRequest()
-        prepared.method = template.method
-        prepared.url = _with_query(template.url or "", request.params)
-        prepared.headers = headers = CaseInsensitiveDict(request.headers)
-        if request.data:
-            data = request.data
-            prepared.body = body = data.encode() if isinstance(data, str) else data
+        headers = Headers(request.headers)
+        body = request.data or None
+        if isinstance(body, str):
+            body = body.encode()
+        if body is not None:
             headers["Content-Length"] = str(len(body))
         elif "Content-Length" in template.headers:
             headers.setdefault("Content-Length", template.headers["Content-Length"])
+        prepared = Prepared(template.method, _with_query(template.url or "", request.params), headers, body)
         if request.auth is None:
             # The only other header of a template is what it made of a user and password in the URL.
             if "Authorization" in template.headers:
                 headers["Authorization"] = template.headers["Authorization"]
             return prepared
         signed: requests.PreparedRequest = request.auth(prepared)
-        signed.prepare_content_length(signed.body)
+        if signed.body is not body:
+            signed.prepare_content_length(signed.body)
         return signed
 
     def _template(self, method: str, url: str) -> requests.PreparedRequest:
@@ -64,7 +97,7 @@ def _is_usual(request: requests.Request) -> bool:
     return (
         type(request.url) is str
         and (not request.data or isinstance(request.data, (str, bytes)))
-        and isinstance(request.params, Mapping)
+        and (not request.params or isinstance(request.params, Mapping))
         and (request.auth is None or callable(request.auth))
         and request.json is None
         and not request.files

@@ -24,7 +24,7 @@ class CurlResponse(requests.Response):
         self.request = request
         self.url = request.url or ""
         self.status_code = status
-        self.elapsed = timedelta(seconds=seconds)
+        self._seconds = seconds
         self._head = head
         self._content: bytes = content
 
@@ -40,6 +40,8 @@ class CurlResponse(requests.Response):
                 value = _reason(self._head)
             case "encoding":
                 value = get_encoding_from_headers(self.headers)
+            case "elapsed":
+                value = timedelta(seconds=self._seconds)
             case "cookies":
                 value = RequestsCookieJar()
             case "history":
