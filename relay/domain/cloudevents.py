@@ -3,9 +3,10 @@
 import json
 import re
 from base64 import b64decode, b64encode
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import orjson
@@ -25,13 +26,12 @@ HEADER_SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not i
 """Characters that a header of an event holds as they are; all others are percent-encoded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(NamedTuple):
     """An event's own bytes, their content type, and the further attributes it had as a CloudEvent."""
 
     body: bytes
     content_type: str
-    further: dict[str, Any] = field(default_factory=dict)
+    further: Mapping[str, Any] = MappingProxyType({})
 
 
 def structured(event: Event) -> bytes:
@@ -63,7 +63,7 @@ def attributes(event: Event) -> dict[str, str]:
     }
     if event.subject:
         known["subject"] = event.subject
-    return known if all(map(str.isascii, known.values())) else {name: _sound(known[name]) for name in known}
+    return known
 
 
 @lru_cache(maxsize=1024)
@@ -146,8 +146,8 @@ def _compact(head: dict[str, Any]) -> bytes:
     try:
         return orjson.dumps(head)
     except TypeError:
-        # A whole number beyond 64 bits.
-        return encode(head)
+        # A whole number beyond 64 bits, or text that UTF-8 cannot hold.
+        return encode({name: _sound(value) if isinstance(value, str) else value for name, value in head.items()})
 
 
 def _sound(text: str) -> str:

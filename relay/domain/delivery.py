@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from relay.domain.event import Event
 from relay.domain.person import is_person
@@ -81,8 +82,7 @@ class Delivery:
     dedupe: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A delivery this worker holds until its lease ends, with the event it carries.
 
     `riders` counts the deliveries that its message tells beside its own.
@@ -142,8 +142,7 @@ class Lane:
     blocking: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One request and what came of it. `ms` is wall time; `response` is cut at 4 KiB and holds no secret.
 
     `outcome` is an `OutcomeName`; of one that a later version recorded, it may be a word that this one does not know.
@@ -159,8 +158,7 @@ class Attempt:
     response: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What one attempt means for its delivery: the state it takes, and when it is due again if it is pending."""
 
     claimed: Claimed

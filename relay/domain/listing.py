@@ -1,7 +1,6 @@
 """How listings are filtered, and how things are shown: the same in the API and on the command line."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -81,7 +80,7 @@ def show_delivery(delivery: Delivery) -> dict[str, Any]:
 
 def show_attempt(attempt: Attempt) -> dict[str, Any]:
     """Return an attempt as JSON shows it."""
-    fields = {name: shown(value) for name, value in asdict(attempt).items()}
+    fields = {name: shown(value) for name, value in attempt._asdict().items()}
     del fields["delivery_id"]
     return fields
 

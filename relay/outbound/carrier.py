@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -169,7 +169,7 @@ class Carrier:
             return
         if isinstance(response, CurlResponse):
             response.hide(one.token)
-        yield replace(reply, key=one.key, ms=self._ms(one))
+        yield reply._replace(key=one.key, ms=self._ms(one))
 
     def _failed(self, one: _Authorised, failure: Failure) -> Reply:
         return Reply(one.key, self._ms(one), None, failure)

@@ -2,8 +2,7 @@
 
 import select
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pycurl
 import requests
@@ -22,8 +21,7 @@ KEPT_CONNECTIONS = 256
 KEPT_HANDLES = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A request to send; `key` comes back with its reply. `timeout` is in seconds, for everything.
 
     `means` is what it is sent with, where that is not the usual.
@@ -35,8 +33,7 @@ class Outgoing:
     means: Means | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What came of a request: exactly one of `response` and `failure`, after `ms` milliseconds."""
 
     key: Any

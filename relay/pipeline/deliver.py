@@ -116,7 +116,8 @@ class _Drain:
             for reply in self._transport.poll(self._patience()):
                 self._finish(reply)
             self._tell()
-            if fresh := meanwhile():
+            # With more in hand than can be started at once, whatever comes in waits behind it anyway.
+            if fresh := not self._underway.startable and meanwhile():
                 self._claim_after, self._dry = 0.0, False
             # What just came in leaves first, and is on its way while results are recorded.
             if not fresh or time.monotonic() >= self._record_after:

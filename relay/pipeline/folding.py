@@ -40,7 +40,7 @@ class Folding:
     def gather(self, claimed: Claimed, live: LiveTarget) -> tuple[Claimed, Sequence[Rider]]:
         """Return a delivery as it leaves, and what rides along. Raises `StoreUnavailable`."""
         riders = self._store.gather(claimed, ALONE if live.folds else None, MOST - 1, datetime.now(UTC))
-        return (replace(claimed, riders=len(riders)), riders) if riders else (claimed, riders)
+        return (claimed._replace(riders=len(riders)), riders) if riders else (claimed, riders)
 
     def tell(self, claimed: Claimed, riders: Sequence[Rider], message: Message, live: LiveTarget) -> Message:
         """Return the message of all of them, where `message` is the leader's own. Raises `StoreUnavailable`."""

@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 import requests
 
@@ -29,8 +30,7 @@ Key = tuple[str, str]
 """A delivery's id and its lease: one whose lease was lost may be claimed again while its request is under way."""
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(NamedTuple):
     """A request on its way."""
 
     claimed: Claimed

@@ -80,7 +80,7 @@ def test_an_ordered_lane_gives_one_of_a_subject(stores: Stores) -> None:
     first = claim(stores, lane)
     assert [one.event.subject for one in first] == ["a", "b", None, None]
     assert claim(stores, lane) == []
-    later = replace(verdict(first[0], State.PENDING), next_attempt_at=NOW + timedelta(hours=1))
+    later = verdict(first[0], State.PENDING)._replace(next_attempt_at=NOW + timedelta(hours=1))
     stores.deliveries.record([later])
     assert claim(stores, lane) == []
     (again,) = claim(stores, lane, now=NOW + timedelta(hours=1))
