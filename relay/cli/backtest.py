@@ -9,6 +9,7 @@ from relay.cli.messages import live_now, print_message
 from relay.cli.output import Json, print_json
 from relay.cli.parts import current
 from relay.domain.listing import LIMIT_MOST
+from relay.domain.words import counted
 from relay.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _table(file: Path) -> Any:
 
 
 def _print(found: "Backtest") -> None:
-    print(f"{found.route}: {found.matched} of {found.looked} events matched")
+    print(f"{found.route}: {found.matched} of {counted(found.looked, 'event')} matched")
     for target, count in found.targets.items():
         print(f"  {count} -> {target}")
     for reason, count in found.unheard.items():

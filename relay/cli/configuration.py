@@ -7,6 +7,7 @@ import typer
 
 from relay.cli.output import Json, print_json
 from relay.cli.parts import current
+from relay.domain.words import counted
 from relay.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,12 +39,12 @@ def check(
         for name in database:
             relay.configurator.drift(path, name, tables_of)
     counts = {
-        "sources": len(found.sources),
-        "databases": len(found.databases),
-        "targets": len(found.targets),
-        "routes": len(found.routes),
+        "source": len(found.sources),
+        "database": len(found.databases),
+        "target": len(found.targets),
+        "route": len(found.routes),
     }
-    print(f"{path} is valid: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+    print(f"{path} is valid: " + ", ".join(counted(count, name) for name, count in counts.items()))
 
 
 def apply(

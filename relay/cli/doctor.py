@@ -11,6 +11,7 @@ import typer
 
 from relay.cli.output import Json, print_json
 from relay.cli.parts import current
+from relay.domain.words import counted
 from relay.errors import RelayError
 
 if TYPE_CHECKING:
@@ -90,7 +91,10 @@ def _configuration(relay: "Relay") -> tuple[bool, str]:
     relay.guard.permits("127.0.0.1", 0, "localhost")
     stored = relay.configuration.load()
     found = stored.configuration
-    return True, f"version {stored.version}: {len(found.targets)} targets, {len(found.routes)} routes"
+    return (
+        True,
+        f"version {stored.version}: {counted(len(found.targets), 'target')}, {counted(len(found.routes), 'route')}",
+    )
 
 
 def _migrations(relay: "Relay") -> tuple[bool, str]:
@@ -138,5 +142,5 @@ def _lag(lag: "Lag", now: datetime) -> tuple[bool, str]:
         return True, "empty"
     # An application's clock may be ahead of this one.
     late = max(0.0, (now - lag.oldest).total_seconds())
-    rows = "1 row waits" if lag.rows == 1 else f"{lag.rows} rows wait"
+    rows = counted(lag.rows, "row waits", "rows wait")
     return late < LATE_SECONDS, f"{rows}, the oldest for {late:.0f} s"

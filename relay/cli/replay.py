@@ -10,6 +10,7 @@ from relay.cli.output import Json, print_fields, print_json, print_table
 from relay.cli.parts import current
 from relay.domain.listing import LIMIT_DEFAULT, filters_of, is_id, show_replay
 from relay.domain.replay import Started
+from relay.domain.words import counted
 from relay.errors import NotFound, UsageError
 from relay.pipeline.replay import pace
 
@@ -102,8 +103,9 @@ def _print_one(shown: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _told(started: Started) -> str:
-    routed = f", {started.events} events are routed again" if started.events else ""
-    return f"{started.id}  {started.count} deliveries are sent again{routed}"
+    sent = counted(started.count, "delivery is sent again", "deliveries are sent again")
+    routed = counted(started.events, "event is routed again", "events are routed again")
+    return f"{started.id}  {sent}" + (f", {routed}" if started.events else "")
 
 
 def _checked(ids: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ import typer
 
 from relay.cli.output import Json, print_json, print_table
 from relay.cli.parts import current
+from relay.domain.words import counted
 from relay.pipeline.targets import show_target
 
 Name = Annotated[str, typer.Argument(metavar="TARGET", help="The target's name.")]
@@ -47,4 +48,5 @@ def _print(shown: dict[str, Any], *, as_json: bool) -> None:
         print_json(shown)
     else:
         why = f": {shown['paused']}" if shown["paused"] else ""
-        print(f"{shown['name']} is {shown['state']}{why}; {shown['waiting']} deliveries wait")
+        waiting = counted(shown["waiting"], "delivery waits", "deliveries wait")
+        print(f"{shown['name']} is {shown['state']}{why}; {waiting}")

@@ -3,7 +3,8 @@
 from relay.domain.card import Card, Row, Tone
 from relay.domain.event import Event
 from relay.domain.inbound import moment
-from relay.domain.news import Part, counted, dotted, first_line, listed, rows, thread_of
+from relay.domain.news import Part, dotted, first_line, listed, rows, thread_of
+from relay.domain.words import counted
 
 NAME = "alertname"
 WARNINGS = frozenset({"warning", "warn", "minor"})

@@ -11,7 +11,7 @@ from typing import Any
 
 from relay.domain.change import Change, headline
 from relay.domain.event import Event
-from relay.domain.words import shown
+from relay.domain.words import counted, shown
 
 _LINK = re.compile(r"https?://[^\s<>\"'|\\^`{}]{1,2000}", re.IGNORECASE)
 
@@ -115,4 +115,4 @@ def _whole(event: Event) -> Row:
     """Return the one row of an event without fields: its value, or what its bytes are."""
     media = event.content_type.partition(";")[0].strip()
     readable = event.data is not None and (media.startswith("text/") or "json" in media)
-    return Row(media, shown(event.data) if readable else f"{len(event.body):,} bytes")
+    return Row(media, shown(event.data) if readable else counted(len(event.body), "byte"))

@@ -7,7 +7,7 @@ from datetime import UTC
 from relay.domain.card import Card, Row, Tone
 from relay.domain.delivery import Rider
 from relay.domain.event import Event
-from relay.domain.words import unmarked
+from relay.domain.words import counted, unmarked
 
 ALONE = 5
 """As many as this may wait for a place that people read, and are still told one by one."""
@@ -86,8 +86,8 @@ def _span(told: Sequence[Rider]) -> str:
 
 
 def _counts(told: Sequence[Rider]) -> tuple[Row, ...]:
-    counted = Counter(one.type for one in told).most_common()
-    rows = [Row(name, f"{count:,}") for name, count in counted[:TYPES]]
-    if rest := counted[TYPES:]:
-        rows.append(Row(f"… {len(rest):,} more types", f"{sum(count for _, count in rest):,}"))
+    types = Counter(one.type for one in told).most_common()
+    rows = [Row(name, f"{count:,}") for name, count in types[:TYPES]]
+    if rest := types[TYPES:]:
+        rows.append(Row(f"… {counted(len(rest), 'more type')}", f"{sum(count for _, count in rest):,}"))
     return tuple(rows)

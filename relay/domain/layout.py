@@ -8,7 +8,7 @@ from typing import TypeVar
 from relay.domain.card import Card, Row, Tone, web_link
 from relay.domain.target import Message
 from relay.domain.text import clean, fitted, fitted_line, shorten
-from relay.domain.words import EMPTY, NOTHING
+from relay.domain.words import EMPTY, NOTHING, counted
 
 _Shape = TypeVar("_Shape")
 
@@ -56,7 +56,7 @@ def notes(message: Message, shown: int) -> list[str]:
     """Return what stands below `shown` rows: how many are missing, that there is nothing, and a notice."""
     card, told = message.card, []
     if len(card.rows) > shown:
-        told.append(f"… {len(card.rows) - shown:,} more fields")
+        told.append(f"… {counted(len(card.rows) - shown, 'more field')}")
     if not card.rows and not clean(card.text).strip():
         told.append("No data")
     return [*told, message.notice] if message.notice else told

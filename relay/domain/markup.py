@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from relay.domain.text import clean, first_units, units
+from relay.domain.words import counted
 
 _NOTE_ROOM = len("\n```**__~~||*_`\n… 1,000,000,000 more characters")
 _LONGEST_LINK = 2048
@@ -62,7 +63,7 @@ class Markup:
             return text
         end = len(first_units(text, limit - _NOTE_ROOM))
         head = text[: self._before_whole(text, end)].rstrip()
-        return f"{head}{self._closing(head)}\n… {len(text) - len(head):,} more characters"
+        return f"{head}{self._closing(head)}\n… {counted(len(text) - len(head), 'more character')}"
 
     def _before_whole(self, text: str, end: int) -> int:
         for match in self.whole.finditer(text, 0, end + _LONGEST_LINK):

@@ -105,11 +105,6 @@ def spaced(word: str) -> str:
     return word.replace("_", " ").strip()
 
 
-def counted(number: int, noun: str) -> str:
-    """Return `1 commit`, `2 commits`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def first_line(text: str) -> str:
     """Return the first line of a text."""
     return text.strip().partition("\n")[0].rstrip()

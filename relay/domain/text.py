@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+from relay.domain.words import counted
+
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, but for tab and line feed
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks, embeddings and overrides of direction
@@ -27,7 +29,7 @@ def shorten(text: str, limit: int) -> str:
     if len(text) <= limit:
         return clean(text)
     end = break_before(text, limit)
-    return f"{clean(text[:end])}… ({len(text) - end:,} more characters)"
+    return f"{clean(text[:end])}… ({counted(len(text) - end, 'more character')})"
 
 
 def one_line(text: str, limit: int) -> str:

@@ -29,6 +29,11 @@ def shown(value: Any) -> str:
             return _compact(value)
 
 
+def counted(number: int, one: str, more: str | None = None) -> str:
+    """Return `1 commit`, `2 commits`; `more` is said of several where an s does not make it so."""
+    return f"{number:,} {one if number == 1 else more or f'{one}s'}"
+
+
 def unmarked(text: str) -> str:
     """Return a message's text without the markup that chats share: marks around words, and links' addresses."""
     return _MARK.sub("", _LINK.sub(r"\1", text))

@@ -9,7 +9,6 @@ from relay.domain.news import (
     Part,
     by,
     commit_line,
-    counted,
     dotted,
     first_line,
     listed,
@@ -19,6 +18,7 @@ from relay.domain.news import (
     titled,
 )
 from relay.domain.signed import HubProvider
+from relay.domain.words import counted
 from relay.errors import Unreadable
 
 EVENT = "x-event-key"

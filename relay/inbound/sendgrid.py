@@ -25,8 +25,8 @@ from relay.domain.inbound import (
     first_text,
     member,
 )
-from relay.domain.news import Part, counted, dotted, spaced
-from relay.domain.words import NOTHING
+from relay.domain.news import Part, dotted, spaced
+from relay.domain.words import NOTHING, counted
 from relay.errors import BadSignature
 
 SIGNATURE = "x-twilio-email-event-webhook-signature"

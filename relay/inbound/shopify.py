@@ -7,7 +7,8 @@ from relay.domain.card import Card
 from relay.domain.event import Event
 from relay.domain.inbound import Inbound, Provider, Reading, SignedOptions, SourceOptions, moment
 from relay.domain.money import money
-from relay.domain.news import Part, counted, listed, phrase, rows, spaced, thread_of, tone_of
+from relay.domain.news import Part, listed, phrase, rows, spaced, thread_of, tone_of
+from relay.domain.words import counted
 from relay.errors import Unreadable
 from relay.signing import base64_digest, require
 

@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 from relay.domain.card import Card
 from relay.domain.event import Event
 from relay.domain.inbound import Inbound, Provider, Reading, SignedOptions, SourceOptions, first_text
-from relay.domain.news import Part, counted, phrase, rows, spaced, thread_of, tone_of
+from relay.domain.news import Part, phrase, rows, spaced, thread_of, tone_of
+from relay.domain.words import counted
 from relay.errors import BadSignature
 from relay.signing import base64_digest, require, same
 

@@ -24,6 +24,26 @@ when = "data.("
 to = ["nobody"]
 """
 
+RIGHT = """
+[[sources]]
+name = "anybody"
+verify = "none"
+
+[[targets]]
+name = "hook"
+kind = "http"
+url = "https://example.com/hook"
+
+[[routes]]
+name = "all"
+to = ["hook"]
+
+[[routes]]
+name = "some"
+sources = ["anybody"]
+to = ["hook"]
+"""
+
 
 @pytest.fixture
 def relay(tmp_path: Path) -> RunningRelay:
@@ -131,6 +151,17 @@ def test_check_names_every_mistake(relay: RunningRelay) -> None:
     lines = done.err.strip().splitlines()
     for number, key in ((5, "sources[0].colour"), (9, "targets[0].kind"), (13, "routes[0].when")):
         assert any(line.startswith(f"relay.toml:{number}: {key}") for line in lines), done
+
+
+def test_one_of_something_is_one(relay: RunningRelay) -> None:
+    """What is counted is named as people name it: one source, two routes, no databases."""
+    (relay.directory / "relay.toml").write_text(RIGHT)
+    assert relay.cli("check").succeeds().out == "relay.toml is valid: 1 source, 0 databases, 1 target, 2 routes\n"
+    relay.cli("migrate").succeeds()
+    relay.cli("apply").succeeds()
+    assert "1 target, 2 routes" in relay.cli("doctor").out
+    relay.cli("emit", "told").succeeds()
+    assert relay.cli("backtest", "all").succeeds().out.splitlines()[0] == "all: 1 of 1 event matched"
 
 
 def test_a_plan_before_it_is_applied(migrated: RunningRelay) -> None:

@@ -8,7 +8,6 @@ from relay.domain.news import (
     Part,
     by,
     commit_line,
-    counted,
     dotted,
     first_line,
     listed,
@@ -19,6 +18,7 @@ from relay.domain.news import (
     titled,
     tone_of,
 )
+from relay.domain.words import counted
 
 BRANCHES = "refs/heads/"
 TAGS = "refs/tags/"

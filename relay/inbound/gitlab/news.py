@@ -8,7 +8,6 @@ from relay.domain.news import (
     Part,
     by,
     commit_line,
-    counted,
     dotted,
     first_line,
     listed,
@@ -19,6 +18,7 @@ from relay.domain.news import (
     titled,
     tone_of,
 )
+from relay.domain.words import counted
 
 NOTHING = "0" * 40
 VERBS = {"open": "opened", "close": "closed", "reopen": "reopened", "merge": "merged", "update": "updated"}

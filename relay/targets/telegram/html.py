@@ -9,6 +9,7 @@ from html import escape as escape_html
 from relay.domain.markup import no_mention
 from relay.domain.style import Style
 from relay.domain.text import clean, first_units, units
+from relay.domain.words import counted
 
 _OPENING = "|".join(
     (
@@ -59,7 +60,7 @@ def cut_html(text: str, limit: int) -> str | None:
             kept += "" if piece[0] in "<&" else first_units(piece, spare)
             break
         kept, opened = kept + piece, after
-    return f"{kept.rstrip()}{_closing(opened)}\n… {len(text) - len(kept):,} more characters"
+    return f"{kept.rstrip()}{_closing(opened)}\n… {counted(len(text) - len(kept), 'more character')}"
 
 
 def _pieces(text: str) -> list[tuple[str, Tags]] | None:

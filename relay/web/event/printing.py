@@ -3,6 +3,7 @@
 import json
 
 from relay.domain.event import Event
+from relay.domain.words import counted
 
 MOST = 100_000
 """Characters of an event's data that the page shows."""
@@ -15,4 +16,4 @@ def pretty(event: Event) -> str:
     except (RecursionError, ValueError):
         text = event.body.decode(errors="replace")
     clean = text.encode(errors="replace").decode()
-    return clean if len(clean) <= MOST else f"{clean[:MOST]}\n… {len(clean) - MOST:,} more characters"
+    return clean if len(clean) <= MOST else f"{clean[:MOST]}\n… {counted(len(clean) - MOST, 'more character')}"
