@@ -154,9 +154,8 @@ def load() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "RELAY_" + str(first["loc"][0]).upper()
-        raise InvalidConfiguration(
-            f"{name}: {first['msg'].lower().removeprefix('value error, ')}", hint=f"correct or unset {name}"
-        ) from None
+        said = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        raise InvalidConfiguration(f"{name}: {said}", hint=f"correct or unset {name}") from None
 
 
 def keep(data_dir: Path, name: str, content: str) -> None:

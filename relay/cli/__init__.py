@@ -1,5 +1,6 @@
 """The command line: one module for each group of commands."""
 
+import re
 import sys
 from typing import Annotated
 
@@ -44,6 +45,10 @@ for group in (
     group.register(app)
 
 
+# Typer tests values with pydantic, and repeats how that speaks of them.
+_INPUT = re.compile(r"(?<=: )(?:Value error, |Input (?=should))")
+
+
 def _tell_version(asked: bool) -> None:
     if asked:
         print(f"relay {__version__}")
@@ -67,7 +72,7 @@ def main() -> None:
         print(error, file=sys.stderr)
         sys.exit(error.exit_status)
     except TyperException as error:
-        print(error.format_message(), file=sys.stderr)
+        print(_INPUT.sub("", error.format_message()), file=sys.stderr)
         sys.exit(2)
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)

@@ -79,13 +79,16 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> RunningRelay:
         (("apply",), "relay.toml"),
         (("migrate", "9999"), "9999"),
         (("web", "--port", "99999"), "--port"),
-        (("worker", "--pool", "bogus"), "--pool"),
+        (("worker", "--pool", "bogus"), "'--pool': 'bogus' is not one of 'prefork'"),
+        (("worker", "--workers", "0"), "'--workers': should be greater than or equal to 1"),
     ],
 )
 def test_wrong_usage(migrated: RunningRelay, words: tuple[str, ...], told: str) -> None:
     """Words that do not fit end with status 2 and one line that names them."""
     done = migrated.cli(*words)
-    assert told in done.fails(2)
+    line = done.fails(2)
+    assert told in line
+    assert "Value error" not in line
     assert done.out == ""
 
 
@@ -96,6 +99,19 @@ def test_wrong_environment(migrated: RunningRelay) -> None:
         line = migrated.cli("apply", env={name: value}).fails(2)
         assert name in line
         assert "s3cret" not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("RELAY_BROKER_URL", "http://x", "RELAY_BROKER_URL: the URL begins with one of redis://"),
+        ("RELAY_SECRET_KEYS", "x", "RELAY_SECRET_KEYS: it holds what is no Fernet key: 32 random bytes in URL-safe"),
+        ("RELAY_SANDBOX", "maybe", "RELAY_SANDBOX: should be a valid boolean"),
+    ],
+)
+def test_a_variable_is_told_in_plain_words(migrated: RunningRelay, name: str, value: str, told: str) -> None:
+    """What is wrong with a variable follows its name, without how a library speaks of values."""
+    assert migrated.cli("events", env={name: value}).fails(2).startswith(told)
 
 
 @pytest.mark.parametrize("role", ["up", "web", "worker", "beat", "migrate", "events"])
