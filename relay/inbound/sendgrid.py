@@ -19,8 +19,8 @@ from relay.domain.inbound import (
     Provider,
     Reading,
     Secrets,
-    SignedOptions,
     SourceOptions,
+    TimedOptions,
     epoch,
     first_text,
     member,
@@ -28,6 +28,7 @@ from relay.domain.inbound import (
 from relay.domain.news import Part, dotted, spaced
 from relay.domain.words import NOTHING, counted
 from relay.errors import BadSignature
+from relay.signing import require_timely
 
 SIGNATURE = "x-twilio-email-event-webhook-signature"
 TIMESTAMP = "x-twilio-email-event-webhook-timestamp"
@@ -49,7 +50,7 @@ def _usable(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     return secrets
 
 
-class SendGridOptions(SignedOptions):
+class SendGridOptions(TimedOptions):
     """Fields of a `sendgrid` source."""
 
     secret: Annotated[Secrets, AfterValidator(_usable)]
@@ -60,7 +61,8 @@ class SendGrid(Provider):
 
     `secret` is the verification key that SendGrid shows once signing is on. One request carries many events: the type
     is `sendgrid.` and their name, such as `sendgrid.bounce`, or `sendgrid.events` where they differ; the data is the
-    list of them.
+    list of them. SendGrid tries for a day and does not say whether it signs anew each time: where a retry is refused
+    for its time, widen `tolerance`.
     """
 
     kind: ClassVar[str] = "sendgrid"
@@ -68,10 +70,13 @@ class SendGrid(Provider):
 
     def __init__(self, options: SendGridOptions) -> None:
         self._keys = [_public_key(secret) for secret in options.secrets]
+        self._tolerance = options.tolerance
 
     def verify(self, request: Inbound, now: datetime) -> None:
-        """Check the ECDSA signature of time and body. SendGrid bounds no time: repeats are told by the events' ids."""
-        content = request.proof(TIMESTAMP).encode() + request.body
+        """Check the ECDSA signature of time and body, and that the time is near."""
+        timestamp = request.proof(TIMESTAMP)
+        require_timely(timestamp, now, self._tolerance)
+        content = timestamp.encode() + request.body
         signature = request.proof(SIGNATURE)
         if not any(_signed(key, content, signature) for key in self._keys):
             raise BadSignature("the signature does not match")
