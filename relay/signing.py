@@ -69,6 +69,12 @@ def require_timely(timestamp: str, now: datetime, tolerance: float) -> None:
         raise BadSignature("the timestamp is outside the time window")
 
 
+def require_near(sent: datetime | None, now: datetime, tolerance: float) -> None:
+    """Return if `sent` is a time at most `tolerance` seconds from now. Raises `BadSignature`."""
+    if sent is None or abs((now - sent).total_seconds()) > tolerance:
+        raise BadSignature("the timestamp is missing or outside the time window")
+
+
 def standard_key(secret: str) -> bytes:
     """Return the key bytes of a `whsec_` secret. Raises `ValueError` when it is not base64."""
     try:

@@ -236,6 +236,17 @@ def read_plain(
     return Reading(type=named or f"{source}.received", dedupe=request.headers.get(dedupe) or None)
 
 
+class PlainProvider(Provider):
+    """What providers share whose senders follow no convention of their own: only how they prove themselves differs."""
+
+    def __init__(self, options: SourceOptions) -> None:
+        self._options = options
+
+    def read(self, request: Inbound, data: Any) -> Reading:
+        """Return what the headers name."""
+        return read_plain(request, data, self._options.name)
+
+
 def first_text(data: Any, *names: str) -> str | None:
     """Return the first of the named members of a JSON object that is a non-empty string."""
     if not isinstance(data, Mapping):

@@ -1,10 +1,10 @@
 """A user's name and password."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from relay.domain.credentials import Username, require_basic
-from relay.domain.inbound import Inbound, Provider, Reading, SignedOptions, SourceOptions, read_plain
+from relay.domain.inbound import Inbound, PlainProvider, Provider, SignedOptions, SourceOptions
 
 
 class BasicOptions(SignedOptions):
@@ -13,7 +13,7 @@ class BasicOptions(SignedOptions):
     username: Username
 
 
-class Basic(Provider):
+class Basic(PlainProvider):
     """Anybody who sends `Authorization: Basic` with this `username` and, as the password, the `secret`.
 
     The password proves who sends, not that the body is unchanged: use it over TLS. The event type is the header
@@ -23,16 +23,11 @@ class Basic(Provider):
     kind: ClassVar[str] = "basic"
     Options: ClassVar[type[SourceOptions]] = BasicOptions
 
-    def __init__(self, options: BasicOptions) -> None:
-        self._options = options
+    _options: BasicOptions
 
     def verify(self, request: Inbound, now: datetime) -> None:
         """Check name and password."""
         require_basic(request, self._options.username, self._options.secrets)
-
-    def read(self, request: Inbound, data: Any) -> Reading:
-        """Return what the headers name."""
-        return read_plain(request, data, self._options.name)
 
 
 PROVIDER: type[Provider] = Basic

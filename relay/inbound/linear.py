@@ -8,9 +8,10 @@ from relay.domain.durations import Duration
 from relay.domain.event import Event, parse_json
 from relay.domain.inbound import Inbound, Provider, Reading, SourceOptions, TimedOptions, epoch, first_text, member
 from relay.domain.news import Part, by, dotted, first_line, phrase, rows, spaced, thread_of, titled
+from relay.domain.signed import TimedProvider
 from relay.domain.words import NOTHING
 from relay.errors import BadSignature, Unreadable
-from relay.signing import hex_digest, require
+from relay.signing import hex_digest, require, require_near
 
 SIGNATURE = "linear-signature"
 DELIVERY = "linear-delivery"
@@ -26,7 +27,7 @@ class LinearOptions(TimedOptions):
     tolerance: Duration = 60.0
 
 
-class Linear(Provider):
+class Linear(TimedProvider):
     """Webhooks of Linear.
 
     `secret` is the webhook's signing secret. The event type is `linear.`, what it is about and what was done, such as
@@ -36,16 +37,10 @@ class Linear(Provider):
     kind: ClassVar[str] = "linear"
     Options: ClassVar[type[SourceOptions]] = LinearOptions
 
-    def __init__(self, options: LinearOptions) -> None:
-        self._keys = options.keys
-        self._tolerance = options.tolerance
-
     def verify(self, request: Inbound, now: datetime) -> None:
         """Check the HMAC-SHA256 of the body, and that the time inside it is near."""
         require((hex_digest(key, request.body) for key in self._keys), [request.proof(SIGNATURE)])
-        sent = epoch(_time(request.body), MILLISECONDS)
-        if sent is None or abs((now - sent).total_seconds()) > self._tolerance:
-            raise BadSignature("the timestamp is missing or outside the time window")
+        require_near(epoch(_time(request.body), MILLISECONDS), now, self._tolerance)
 
     def read(self, request: Inbound, data: Any) -> Reading:
         """Return the event that the body describes."""

@@ -1,11 +1,11 @@
 """Nothing is checked."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import field_validator
 
-from relay.domain.inbound import Inbound, Provider, Reading, Secrets, SourceOptions, read_plain
+from relay.domain.inbound import Inbound, PlainProvider, Provider, Secrets, SourceOptions
 
 
 class NoneOptions(SourceOptions):
@@ -19,7 +19,7 @@ class NoneOptions(SourceOptions):
         return secret
 
 
-class Unverified(Provider):
+class Unverified(PlainProvider):
     """Anybody who can reach the relay.
 
     For senders that sign nothing, behind a network that only they can reach. The event type is the header
@@ -29,15 +29,8 @@ class Unverified(Provider):
     kind: ClassVar[str] = "none"
     Options: ClassVar[type[SourceOptions]] = NoneOptions
 
-    def __init__(self, options: NoneOptions) -> None:
-        self._options = options
-
     def verify(self, request: Inbound, now: datetime) -> None:
         """Take every request."""
-
-    def read(self, request: Inbound, data: Any) -> Reading:
-        """Return what the headers name."""
-        return read_plain(request, data, self._options.name)
 
 
 PROVIDER: type[Provider] = Unverified

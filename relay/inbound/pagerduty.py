@@ -9,13 +9,12 @@ from relay.domain.inbound import (
     Inbound,
     Provider,
     Reading,
-    SignedOptions,
-    SourceOptions,
     first_text,
     member,
     moment,
 )
 from relay.domain.news import Part, by, dotted, phrase, rows, spaced, thread_of, titled
+from relay.domain.signed import KeyedProvider
 from relay.signing import hex_digest, require
 
 SIGNATURE = "x-pagerduty-signature"
@@ -24,7 +23,7 @@ DELIVERY = "x-webhook-id"
 ALARMING = ("triggered", "reopened", "escalated", "unacknowledged")
 
 
-class PagerDuty(Provider):
+class PagerDuty(KeyedProvider):
     """Webhooks of PagerDuty, version 3.
 
     `secret` is the one shown when the subscription was made. The event type is `pagerduty.` and the event's type, such
@@ -32,10 +31,6 @@ class PagerDuty(Provider):
     """
 
     kind: ClassVar[str] = "pagerduty"
-    Options: ClassVar[type[SourceOptions]] = SignedOptions
-
-    def __init__(self, options: SignedOptions) -> None:
-        self._keys = options.keys
 
     def verify(self, request: Inbound, now: datetime) -> None:
         """Check that one of the `v1` signatures is the HMAC-SHA256 of the body."""

@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 
 from relay.domain.card import Card, Tone
 from relay.domain.event import Event
-from relay.domain.inbound import Inbound, Provider, Reading, SignedOptions, SourceOptions, first_text, member
+from relay.domain.inbound import Inbound, Provider, Reading, first_text, member
 from relay.domain.news import Part, by, dotted, rows, spaced, thread_of, titled, tone_of
+from relay.domain.signed import KeyedProvider
 from relay.errors import Unreadable
 from relay.signing import hex_digest, require
 
@@ -16,7 +17,7 @@ DELIVERY = "request-id"
 QUIET = ("assigned", "archived", "ignored")
 
 
-class Sentry(Provider):
+class Sentry(KeyedProvider):
     """Webhooks of a Sentry integration.
 
     `secret` is the integration's client secret. The event type is `sentry.` and the resource, such as `sentry.issue`,
@@ -25,10 +26,6 @@ class Sentry(Provider):
     """
 
     kind: ClassVar[str] = "sentry"
-    Options: ClassVar[type[SourceOptions]] = SignedOptions
-
-    def __init__(self, options: SignedOptions) -> None:
-        self._keys = options.keys
 
     def verify(self, request: Inbound, now: datetime) -> None:
         """Check the HMAC-SHA256 of the body. Sentry signs no time: repeats are told by `Request-ID`."""

@@ -5,9 +5,10 @@ from typing import Any, ClassVar
 
 from relay.domain.card import Card
 from relay.domain.event import Event
-from relay.domain.inbound import Inbound, Provider, Reading, SignedOptions, SourceOptions, moment
+from relay.domain.inbound import Inbound, Provider, Reading, moment
 from relay.domain.money import money
 from relay.domain.news import Part, listed, phrase, rows, spaced, thread_of, tone_of
+from relay.domain.signed import KeyedProvider
 from relay.domain.words import counted
 from relay.errors import Unreadable
 from relay.signing import base64_digest, require
@@ -19,7 +20,7 @@ TRIGGERED_AT = "x-shopify-triggered-at"
 WORDS = {"create": "placed", "updated": "changed", "delete": "deleted", "edited": "edited"}
 
 
-class Shopify(Provider):
+class Shopify(KeyedProvider):
     """Webhooks of Shopify.
 
     `secret` is the app's client secret, or for webhooks made in the admin the key shown there. The event type is
@@ -27,10 +28,6 @@ class Shopify(Provider):
     """
 
     kind: ClassVar[str] = "shopify"
-    Options: ClassVar[type[SourceOptions]] = SignedOptions
-
-    def __init__(self, options: SignedOptions) -> None:
-        self._keys = options.keys
 
     def verify(self, request: Inbound, now: datetime) -> None:
         """Check the HMAC-SHA256 of the body. Shopify signs no time: repeats are told by `X-Shopify-Webhook-Id`."""

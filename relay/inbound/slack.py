@@ -10,13 +10,12 @@ from relay.domain.inbound import (
     Inbound,
     Provider,
     Reading,
-    SourceOptions,
-    TimedOptions,
     epoch,
     first_text,
     member,
 )
 from relay.domain.news import Part, by, dotted, phrase, rows
+from relay.domain.signed import TimedProvider
 from relay.errors import Unreadable
 from relay.signing import hex_digest, require, require_timely
 
@@ -29,7 +28,7 @@ INTERACTION = "payload"
 MESSAGES = {"slack.message": "Message", "slack.app_mention": "Mentioned"}
 
 
-class Slack(Provider):
+class Slack(TimedProvider):
     """Events, slash commands and interactions of a Slack app.
 
     `secret` is the app's signing secret. The event type is `slack.` and the type of the inner event, such as
@@ -38,11 +37,6 @@ class Slack(Provider):
     """
 
     kind: ClassVar[str] = "slack"
-    Options: ClassVar[type[SourceOptions]] = TimedOptions
-
-    def __init__(self, options: TimedOptions) -> None:
-        self._keys = options.keys
-        self._tolerance = options.tolerance
 
     def verify(self, request: Inbound, now: datetime) -> None:
         """Check the HMAC-SHA256 of version, time and body, and that the time is near."""

@@ -21,6 +21,7 @@ from relay.domain.event import JSON, Event, parse_json
 from relay.domain.inbound import Answer, Inbound, Need, Provider, Reading, Secrets, SourceOptions, first_text, moment
 from relay.domain.news import Part, dotted, listed, phrase, rows, spaced, thread_of, titled, tone_of
 from relay.errors import BadSignature, Unreadable
+from relay.signing import require_near
 
 NOTIFICATION = "Notification"
 SUBSCRIPTION = "SubscriptionConfirmation"
@@ -84,9 +85,7 @@ class Sns(Provider):
         _require_signed(message, certificate)
         if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
             raise BadSignature("the certificate is out of date")
-        sent = moment(message["Timestamp"])
-        if sent is None or abs((now - sent).total_seconds()) > self._tolerance:
-            raise BadSignature("the timestamp is outside the time window")
+        require_near(moment(message["Timestamp"]), now, self._tolerance)
         if message["TopicArn"] not in self._topics:
             raise BadSignature("the topic is not one that was named")
 

@@ -7,18 +7,17 @@ from relay.domain.inbound import (
     Inbound,
     Provider,
     Reading,
-    SignedOptions,
-    SourceOptions,
     first_text,
     member,
     moment,
 )
+from relay.domain.signed import KeyedProvider
 from relay.signing import base64_digest, require
 
 SIGNATURE = "x-square-hmacsha256-signature"
 
 
-class Square(Provider):
+class Square(KeyedProvider):
     """Webhooks of Square.
 
     `secret` is the subscription's signature key. Square signs its notification URL too: it must be the address under
@@ -27,10 +26,6 @@ class Square(Provider):
     """
 
     kind: ClassVar[str] = "square"
-    Options: ClassVar[type[SourceOptions]] = SignedOptions
-
-    def __init__(self, options: SignedOptions) -> None:
-        self._keys = options.keys
 
     def verify(self, request: Inbound, now: datetime) -> None:
         """Check the HMAC-SHA256 of address and body. Square signs no time: repeats are told by `event_id`."""

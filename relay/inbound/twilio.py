@@ -8,8 +8,9 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from relay.domain.card import Card
 from relay.domain.event import Event
-from relay.domain.inbound import Inbound, Provider, Reading, SignedOptions, SourceOptions, first_text
+from relay.domain.inbound import Inbound, Provider, Reading, first_text
 from relay.domain.news import Part, phrase, rows, spaced, thread_of, tone_of
+from relay.domain.signed import KeyedProvider
 from relay.domain.words import counted
 from relay.errors import BadSignature
 from relay.signing import base64_digest, require, same
@@ -24,7 +25,7 @@ FAILED = ("failed", "undelivered")
 DIGITS = tuple(str(number) for number in range(11))
 
 
-class Twilio(Provider):
+class Twilio(KeyedProvider):
     """Webhooks of Twilio: messages, calls and their status.
 
     `secret` is the account's auth token. Twilio signs its own idea of the address: it must be the one under which the
@@ -33,10 +34,6 @@ class Twilio(Provider):
     """
 
     kind: ClassVar[str] = "twilio"
-    Options: ClassVar[type[SourceOptions]] = SignedOptions
-
-    def __init__(self, options: SignedOptions) -> None:
-        self._keys = options.keys
 
     def verify(self, request: Inbound, now: datetime) -> None:
         """Check the HMAC-SHA1 of address and form fields; of another body, its digest is part of the address."""

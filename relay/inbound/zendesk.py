@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 
 from relay.domain.card import Card, Row, Tone
 from relay.domain.event import Event
-from relay.domain.inbound import Inbound, Provider, Reading, SourceOptions, TimedOptions, first_text, moment
+from relay.domain.inbound import Inbound, Provider, Reading, first_text, moment
 from relay.domain.news import Part, by, dotted, first_line, rows, spaced, thread_of, titled
+from relay.domain.signed import TimedProvider
 from relay.domain.words import NOTHING
-from relay.errors import BadSignature
-from relay.signing import base64_digest, require
+from relay.signing import base64_digest, require, require_near
 
 SIGNATURE = "x-zendesk-webhook-signature"
 TIMESTAMP = "x-zendesk-webhook-signature-timestamp"
@@ -17,7 +17,7 @@ DELIVERY = "x-zendesk-webhook-invocation-id"
 NAMESPACE = "zen:event-type:"
 
 
-class Zendesk(Provider):
+class Zendesk(TimedProvider):
     """Webhooks of Zendesk, for its events and for triggers.
 
     `secret` is the webhook's signing secret. The event type is `zendesk.` and the event's own without
@@ -26,20 +26,13 @@ class Zendesk(Provider):
     """
 
     kind: ClassVar[str] = "zendesk"
-    Options: ClassVar[type[SourceOptions]] = TimedOptions
-
-    def __init__(self, options: TimedOptions) -> None:
-        self._keys = options.keys
-        self._tolerance = options.tolerance
 
     def verify(self, request: Inbound, now: datetime) -> None:
         """Check the HMAC-SHA256 of time and body, and that the time, in ISO 8601, is near."""
         timestamp = request.proof(TIMESTAMP)
         content = timestamp.encode() + request.body
         require((base64_digest(key, content) for key in self._keys), [request.proof(SIGNATURE)])
-        sent = moment(timestamp)
-        if sent is None or abs((now - sent).total_seconds()) > self._tolerance:
-            raise BadSignature("the timestamp is outside the time window")
+        require_near(moment(timestamp), now, self._tolerance)
 
     def read(self, request: Inbound, data: Any) -> Reading:
         """Return the event that the body describes."""
