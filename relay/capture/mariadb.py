@@ -10,7 +10,7 @@ from sqlalchemy.types import JSON, Float
 from relay.capture.marks import MARKER, VARIABLE
 from relay.capture.outbox import NAME
 from relay.capture.registry import Field, Shape
-from relay.capture.sqltext import Triggers, fields_of, json_object, keys_of, literal, table_of
+from relay.capture.sqltext import Triggers, fields_of, json_object, keys_of, literal, percent_encoded, table_of
 
 COMMON = Triggers(
     [f"CREATE TABLE IF NOT EXISTS {MARKER} (id INTEGER PRIMARY KEY)"],
@@ -64,13 +64,7 @@ def _told(
 
 
 def _subject(kind: Shape, table: Table, side: str, quote: Any) -> str:
-    def escaped(column: str) -> str:
-        text = f"CAST({side}.{column} AS CHAR)"
-        for letter in "% ,/?#&+:@\"'":
-            text = f"REPLACE({text}, {literal(letter)}, '%{ord(letter):02X}')"
-        return text
-
-    parts = ", ',', ".join(map(escaped, keys_of(table, quote)))
+    parts = ", ',', ".join(percent_encoded(f"{side}.{column}", "CHAR") for column in keys_of(table, quote))
     return f"CONCAT({literal(f'{kind.table}/')}, {parts})"
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.types import JSON
 from relay.capture.marks import MARKER
 from relay.capture.outbox import NAME
 from relay.capture.registry import Field, Shape
-from relay.capture.sqltext import Triggers, fields_of, json_object, keys_of, literal, table_of
+from relay.capture.sqltext import Triggers, fields_of, json_object, keys_of, literal, percent_encoded, table_of
 
 COMMON = Triggers(
     [f"CREATE TABLE IF NOT EXISTS {MARKER} (id INTEGER PRIMARY KEY, captured TEXT NOT NULL)"],
@@ -67,13 +67,8 @@ _SQLITE_UUID = (
 
 
 def _sqlite_subject(kind: Shape, table: Table, side: str, quote: Any) -> str:
-    def escaped(column: str) -> str:
-        text = f"CAST({side}.{column} AS TEXT)"
-        for letter in "% ,/?#&+:@\"'":
-            text = f"replace({text}, {literal(letter)}, '%{ord(letter):02X}')"
-        return text
-
-    return f"{literal(f'{kind.table}/')} || " + " || ',' || ".join(map(escaped, keys_of(table, quote)))
+    parts = (percent_encoded(f"{side}.{column}", "TEXT") for column in keys_of(table, quote))
+    return f"{literal(f'{kind.table}/')} || " + " || ',' || ".join(parts)
 
 
 def _sqlite_value(f: Field, value: str) -> str:

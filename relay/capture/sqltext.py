@@ -47,6 +47,14 @@ def keys_of(table: Table, quote: Any) -> Iterator[str]:
     yield from (quote.quote(column.name) for column in table.primary_key)
 
 
+def percent_encoded(column: str, text: str) -> str:
+    """Return SQL that percent-encodes a key's signs, where the database cannot itself; `text` is its type of text."""
+    found = f"CAST({column} AS {text})"
+    for letter in "% ,/?#&+:@\"'":
+        found = f"REPLACE({found}, {literal(letter)}, '%{ord(letter):02X}')"
+    return found
+
+
 def literal(text: str) -> str:
     """Return text as SQL."""
     return "'" + text.replace("'", "''") + "'"

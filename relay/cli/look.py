@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from relay.cli.output import Json, print_fields, print_json, print_table
+from relay.cli.output import Json, print_fields, print_json, print_list, print_table
 from relay.cli.parts import current
 from relay.domain.listing import (
     LIMIT_DEFAULT,
@@ -60,7 +60,7 @@ def events(
     """List events, newest first."""
     filters = filters_of({"source": source, "type": type_, "subject": subject, "since": since, "until": until})
     found = [show_event(event) for event in current().events.find(filters, None, limit)]
-    _print(found, ("id", "received_at", "source", "type", "subject"), "no events", as_json=as_json)
+    print_list(found, ("id", "received_at", "source", "type", "subject"), empty="no events", as_json=as_json)
 
 
 def deliveries(
@@ -81,7 +81,7 @@ def deliveries(
     filters = filters_of(given | {"since": since, "until": until, "folded_into": folded_into})
     found = [show_delivery(delivery) for delivery in current().deliveries.find(filters, None, limit)]
     columns = ("id", "created_at", "target", "route", "state", "attempts", "last_status", "last_error")
-    _print(found, columns, "no deliveries", as_json=as_json)
+    print_list(found, columns, empty="no deliveries", as_json=as_json)
 
 
 def show(
@@ -116,10 +116,3 @@ def _find(relay: "Relay", identifier: str) -> dict[str, Any]:
     raise NotFound(
         f"there is no event or delivery {identifier}", hint="`relay events` and `relay deliveries` list them"
     )
-
-
-def _print(items: list[dict[str, Any]], columns: tuple[str, ...], empty: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json({"items": items})
-    else:
-        print_table(items, columns, empty=empty)

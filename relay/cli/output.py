@@ -38,6 +38,14 @@ def print_table(items: Iterable[Mapping[str, Any]], columns: Sequence[str], *, e
     console.print(table, markup=False)
 
 
+def print_list(items: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str, as_json: bool) -> None:
+    """Print a listing: `{"items": [...]}` for programs, a table of these columns for people."""
+    if as_json:
+        print_json({"items": items})
+    else:
+        print_table(items, columns, empty=empty)
+
+
 def print_fields(item: Mapping[str, Any]) -> None:
     """Print one thing, a line for each field."""
     width = max(map(len, item))

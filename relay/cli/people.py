@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from relay.cli.output import Json, print_json, print_table
+from relay.cli.output import Json, print_json, print_list
 from relay.cli.parts import current
 from relay.domain.event import parse_json
 from relay.errors import Unreadable, UsageError
@@ -25,10 +25,7 @@ def people(as_json: Json = False) -> None:
     from relay.pipeline.people import show_person
 
     found = [show_person(person) for person in current().people.all()]
-    if as_json:
-        print_json({"items": found})
-    else:
-        print_table(found, ("name", "kind", "state", "paused", "circuit", "waiting"), empty="no people")
+    print_list(found, ("name", "kind", "state", "paused", "circuit", "waiting"), empty="no people", as_json=as_json)
 
 
 def people_set(

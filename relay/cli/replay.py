@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from relay.cli.look import FoldedInto, Limit, Route, Since, Source, State, Subject, Target, Type, Until
-from relay.cli.output import Json, print_fields, print_json, print_table
+from relay.cli.output import Json, print_fields, print_json, print_list
 from relay.cli.parts import current
 from relay.domain.listing import LIMIT_DEFAULT, filters_of, is_id, show_replay
 from relay.domain.replay import Started
@@ -82,10 +82,7 @@ def replays(
     if cancel:
         raise UsageError("name the replay to cancel", hint="`relay replays` lists them")
     found = [show_replay(one) for one in current().replay.find(None, limit)]
-    if as_json:
-        print_json({"items": found})
-    else:
-        print_table(found, _COLUMNS, empty="no replays")
+    print_list(found, _COLUMNS, empty="no replays", as_json=as_json)
 
 
 def _one(replay_id: str, *, cancel: bool) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from relay.cli.output import Json, print_json, print_table
+from relay.cli.output import Json, print_json, print_list
 from relay.cli.parts import current
 from relay.domain.words import counted
 from relay.pipeline.targets import show_target
@@ -23,10 +23,7 @@ def register(app: typer.Typer) -> None:
 def targets(as_json: Json = False) -> None:
     """List targets: on or paused and why, and how much waits for each."""
     found = [show_target(standing) for standing in current().targets.all()]
-    if as_json:
-        print_json({"items": found})
-    else:
-        print_table(found, ("name", "kind", "state", "paused", "circuit", "waiting"), empty="no targets")
+    print_list(found, ("name", "kind", "state", "paused", "circuit", "waiting"), empty="no targets", as_json=as_json)
 
 
 def pause(

@@ -5,9 +5,10 @@ from functools import partial
 
 from anyio import to_thread
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from relay.pipeline.people import show_person
+from relay.web.api.answers import all_shown, shown
 from relay.web.body import json_of, read_body
 from relay.web.problems import Problem
 
@@ -16,14 +17,12 @@ BODY_AT_MOST = 1 << 16
 
 async def list_people(request: Request) -> Response:
     """Return everybody, by name."""
-    found = await to_thread.run_sync(request.app.state.parts.people.all)
-    return JSONResponse({"items": [show_person(person) for person in found], "next_cursor": None})
+    return await all_shown(show_person, request.app.state.parts.people.all)
 
 
 async def show_one_person(request: Request) -> Response:
     """Return a person and how their place stands."""
-    found = await to_thread.run_sync(request.app.state.parts.people.get, request.path_params["name"])
-    return JSONResponse(show_person(found))
+    return await shown(show_person, request.app.state.parts.people.get, request.path_params["name"])
 
 
 async def put_person(request: Request) -> Response:
@@ -32,8 +31,7 @@ async def put_person(request: Request) -> Response:
     if not isinstance(place, dict):
         raise Problem(400, 'send the place: {"kind": "google_chat", "url": "https://..."}')
     put = partial(request.app.state.parts.people.put, resolve=False)
-    given = await to_thread.run_sync(put, request.path_params["name"], place, datetime.now(UTC))
-    return JSONResponse(show_person(given))
+    return await shown(show_person, put, request.path_params["name"], place, datetime.now(UTC))
 
 
 async def remove_person(request: Request) -> Response:

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from relay.domain.listing import DELIVERY_FILTERS, filters_of, is_id, show_replay
 from relay.domain.replay import Started
 from relay.pipeline.replay import Replaying, pace
+from relay.web.api.answers import shown
 from relay.web.api.query import page, path_id, read_query
 from relay.web.body import json_of, read_body
 from relay.web.problems import Problem
@@ -37,14 +38,12 @@ async def list_replays(request: Request) -> Response:
 
 async def show_one_replay(request: Request) -> Response:
     """Return a replay and how far it is."""
-    found = await to_thread.run_sync(request.app.state.parts.replay.get, path_id(request))
-    return JSONResponse(show_replay(found))
+    return await shown(show_replay, request.app.state.parts.replay.get, path_id(request))
 
 
 async def cancel_replay(request: Request) -> Response:
     """Cancel what still waits of a replay, and return what is left of it."""
-    left = await to_thread.run_sync(request.app.state.parts.replay.cancel, path_id(request), datetime.now(UTC))
-    return JSONResponse(show_replay(left))
+    return await shown(show_replay, request.app.state.parts.replay.cancel, path_id(request), datetime.now(UTC))
 
 
 def _asked(body: bytes) -> dict[str, Any]:

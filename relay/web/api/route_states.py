@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 
-from anyio import to_thread
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from relay.domain.durations import parse_duration
 from relay.pipeline.routes import show_route
+from relay.web.api.answers import all_shown, shown
 from relay.web.body import json_of, read_body
 from relay.web.problems import Problem
 
@@ -16,29 +16,26 @@ BODY_AT_MOST = 1 << 12
 
 async def list_routes(request: Request) -> Response:
     """Return every route, in the order of the configuration; all of them."""
-    found = await to_thread.run_sync(request.app.state.parts.routes.all, datetime.now(UTC))
-    return JSONResponse({"items": [show_route(posture) for posture in found], "next_cursor": None})
+    return await all_shown(show_route, request.app.state.parts.routes.all, datetime.now(UTC))
 
 
 async def show_one_route(request: Request) -> Response:
     """Return a route and how it stands."""
-    found = await to_thread.run_sync(request.app.state.parts.routes.get, request.path_params["name"], datetime.now(UTC))
-    return JSONResponse(show_route(found))
+    get = request.app.state.parts.routes.get
+    return await shown(show_route, get, request.path_params["name"], datetime.now(UTC))
 
 
 async def mute_route(request: Request) -> Response:
     """Mute a route `for` the time in the body, and return how it stands."""
     seconds = _seconds(await read_body(request, BODY_AT_MOST))
     mute = request.app.state.parts.routes.mute
-    muted = await to_thread.run_sync(mute, request.path_params["name"], seconds, datetime.now(UTC))
-    return JSONResponse(show_route(muted))
+    return await shown(show_route, mute, request.path_params["name"], seconds, datetime.now(UTC))
 
 
 async def unmute_route(request: Request) -> Response:
     """Let a muted route speak again, and return how it stands."""
     unmute = request.app.state.parts.routes.unmute
-    spoken = await to_thread.run_sync(unmute, request.path_params["name"], datetime.now(UTC))
-    return JSONResponse(show_route(spoken))
+    return await shown(show_route, unmute, request.path_params["name"], datetime.now(UTC))
 
 
 def _seconds(body: bytes) -> float:

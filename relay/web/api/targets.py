@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime
 
-from anyio import to_thread
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from relay.pipeline.targets import show_target
+from relay.web.api.answers import all_shown, shown
 from relay.web.body import json_of, read_body
 from relay.web.problems import Problem
 
@@ -16,29 +16,25 @@ REASON_AT_MOST = 500
 
 async def list_targets(request: Request) -> Response:
     """Return every target, in the order of the configuration; all of them, there are few."""
-    found = await to_thread.run_sync(request.app.state.parts.targets.all)
-    return JSONResponse({"items": [show_target(standing) for standing in found], "next_cursor": None})
+    return await all_shown(show_target, request.app.state.parts.targets.all)
 
 
 async def show_one_target(request: Request) -> Response:
     """Return a target and how it stands."""
-    found = await to_thread.run_sync(request.app.state.parts.targets.get, request.path_params["name"])
-    return JSONResponse(show_target(found))
+    return await shown(show_target, request.app.state.parts.targets.get, request.path_params["name"])
 
 
 async def pause_target(request: Request) -> Response:
     """Pause a target, for the `reason` in the body if there is one, and return how it stands."""
     reason = _reason(await read_body(request, BODY_AT_MOST))
     pause = request.app.state.parts.targets.pause
-    paused = await to_thread.run_sync(pause, request.path_params["name"], reason, datetime.now(UTC))
-    return JSONResponse(show_target(paused))
+    return await shown(show_target, pause, request.path_params["name"], reason, datetime.now(UTC))
 
 
 async def resume_target(request: Request) -> Response:
     """Resume a target, and return how it stands."""
     resume = request.app.state.parts.targets.resume
-    resumed = await to_thread.run_sync(resume, request.path_params["name"], datetime.now(UTC))
-    return JSONResponse(show_target(resumed))
+    return await shown(show_target, resume, request.path_params["name"], datetime.now(UTC))
 
 
 def _reason(body: bytes) -> str | None:
