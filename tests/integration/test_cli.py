@@ -140,7 +140,7 @@ def test_a_database_that_is_not_migrated(tmp_path: Path, kind: str, request: pyt
 
 def test_what_is_run_says_its_version(relay: RunningRelay) -> None:
     """`relay --version` prints one line, wherever it is run."""
-    assert relay.cli("--version").succeeds().out == f"relay {__version__}\n"
+    assert relay.anew("--version").succeeds().out == f"relay {__version__}\n"
 
 
 def test_a_pool_that_is_none_is_refused(relay: RunningRelay) -> None:
@@ -210,5 +210,5 @@ def test_any_script_in_and_out(migrated: RunningRelay) -> None:
     ]
     found = {one["id"]: one["data"]["text"] for one in migrated.json("events", "--type", "told.ü")["items"]}
     assert found == dict.fromkeys(ids, text)
-    plain = migrated.cli("events", env={"PYTHONIOENCODING": "ascii:backslashreplace", "LC_ALL": "C"})
+    plain = migrated.anew("events", env={"PYTHONIOENCODING": "ascii:backslashreplace", "LC_ALL": "C"})
     assert ids[0] in plain.succeeds().out
