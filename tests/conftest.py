@@ -2,6 +2,7 @@
 
 import os
 
+from tests.support.applications import application_url
 from tests.support.mariadb import mariadb, mariadb_database
 from tests.support.postgres import pg_database, postgres, postgres_url
 from tests.support.sink import sink, sink_process
@@ -11,6 +12,7 @@ from tests.support.valkey import redis_url, valkey
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 __all__ = [
+    "application_url",
     "mariadb",
     "mariadb_database",
     "pg_database",

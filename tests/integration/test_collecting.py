@@ -44,17 +44,10 @@ while moved := relay.collect.run():
 """
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+@pytest.fixture
+def shop(application_url: str) -> Iterator[Engine]:
     """An application's database of each kind, with an outbox."""
-    match request.param:
-        case "sqlite":
-            url = f"sqlite:///{tmp_path}/shop.db"
-        case "postgresql":
-            url = str(request.getfixturevalue("pg_database"))
-        case _:
-            url = str(request.getfixturevalue("mariadb_database"))
-    engine = create_engine(url)
+    engine = create_engine(application_url)
     OUTBOX.create(engine)
     yield engine
     engine.dispose()
@@ -153,7 +146,7 @@ def test_workers_that_read_together(tmp_path: Path, shop: Engine, own: str | Non
     assert left(shop) == 0
 
 
-@pytest.mark.parametrize("shop", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("application_url", ["postgresql", "mariadb"], indirect=True)
 def test_relays_that_share_an_outbox(tmp_path: Path, shop: Engine):
     """Relays with databases of their own share what one outbox holds: no row is lost, none is twice in one of them."""
     ids = fill(shop, 3000)
@@ -213,7 +206,7 @@ def restricted(engine: Engine, mariadb: MariaDB | None, rights: str) -> str:
     return engine.url.set(username="reader", password="pw:@/").render_as_string(hide_password=False)
 
 
-@pytest.mark.parametrize("shop", ["postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("application_url", ["postgresql", "mariadb"], indirect=True)
 @pytest.mark.parametrize("rights", ["INSERT", "SELECT", "SELECT, DELETE"])
 def test_rights(tmp_path: Path, shop: Engine, rights: str, request: pytest.FixtureRequest):
     """SELECT and DELETE are enough; with less the doctor is told what is missing, no event is lost or repeated."""

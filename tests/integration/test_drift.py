@@ -41,24 +41,17 @@ ROUTE = '[[routes]]\nname = "r{number}"\nto = ["hook"]\n{fields}\n\n'
 Check = Callable[..., list[str]]
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture
+def url(application_url: str) -> str:
     """A database with these tables, and one in another schema where there are schemas."""
-    match request.param:
-        case "sqlite":
-            url = f"sqlite:///{tmp_path}/shop.db"
-        case "postgresql":
-            url = str(request.getfixturevalue("pg_database"))
-        case _:
-            url = str(request.getfixturevalue("mariadb_database"))
-    engine = create_engine(url)
+    engine = create_engine(application_url)
     METADATA.create_all(engine)
-    if request.param == "postgresql":
+    if engine.dialect.name == "postgresql":
         with engine.begin() as connection:
             connection.execute(text("CREATE SCHEMA sales"))
             connection.execute(text("CREATE TABLE sales.refunds (id integer primary key, why text)"))
     engine.dispose()
-    return url
+    return application_url
 
 
 @pytest.fixture
@@ -129,7 +122,7 @@ def test_a_table_that_is_gone(check: Check):
     assert check(f'sources = ["shop"]\n{fields}') == [":19: routes[0].text: shop has no table of invoices.updated"]
 
 
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("application_url", ["postgresql"], indirect=True)
 def test_schemas(check: Check):
     """A table of any schema is found, by its own name and with its schema's."""
     good = 'types = ["{}.updated"]\ntext = "{{{{ data.after.why }}}}"'

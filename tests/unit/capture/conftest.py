@@ -90,16 +90,10 @@ class Shop:
         self.statements.append(statement)
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def url(request: pytest.FixtureRequest, tmp_path: Any) -> str:
+@pytest.fixture
+def url(application_url: str) -> str:
     """The URL of an empty database, of each kind."""
-    match request.param:
-        case "sqlite":
-            return f"sqlite:///{tmp_path}/shop.db"
-        case "postgresql":
-            return str(request.getfixturevalue("pg_database"))
-        case _:
-            return str(request.getfixturevalue("mariadb_database"))
+    return application_url
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def test_other_sessions_are_left_alone(shop: Shop):
     assert shop.told() == []
 
 
-@pytest.mark.parametrize("url", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("application_url", ["sqlite", "postgresql"], indirect=True)
 @pytest.mark.parametrize("scoped", [False, True])
 def test_async_sessions(shop: Shop, url: str, scoped: bool):
     """Asynchronous sessions are captured: expired objects, savepoints, rollback and annotations too."""

@@ -366,7 +366,7 @@ def test_a_session_within_a_transaction_of_others(engine: Engine, sessions: "ses
     assert captured(engine) == []
 
 
-@pytest.mark.parametrize("url", ["mariadb"], indirect=True)
+@pytest.mark.parametrize("application_url", ["mariadb"], indirect=True)
 @pytest.mark.parametrize("prepared", [False, True])
 def test_two_phases(engine: Engine, prepared: bool):
     """Events are part of what a transaction of two phases prepares, and are there once it commits."""
@@ -388,7 +388,7 @@ def test_two_phases(engine: Engine, prepared: bool):
 
 @pytest.mark.parametrize("statement", [False, True])
 @pytest.mark.parametrize("policy", ["expand", "summary"])
-@pytest.mark.parametrize("url", ["sqlite", "mariadb"], indirect=True)
+@pytest.mark.parametrize("application_url", ["sqlite", "mariadb"], indirect=True)
 def test_a_commit_that_is_tried_again(engine: Engine, sessions: "sessionmaker[Session]", statement: bool, policy: Any):
     """Where the outbox could not be written and the transaction lives on, a second commit tells it all."""
     capture.watch(Tag, bulk=policy)

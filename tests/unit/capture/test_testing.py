@@ -95,7 +95,7 @@ def test_messages(shop: Shop, captured_messages: Callable[..., list[Any]], tmp_p
     assert "OPS_ROOM_URL" not in os.environ
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("application_url", ["sqlite"], indirect=True)
 def test_messages_of_events(shop: Shop, captured_events: Any, captured_messages: Callable[..., list[Any]]):
     """Events taken before become messages too; a mistake in the configuration or in the words is an error."""
     with shop.session() as session:

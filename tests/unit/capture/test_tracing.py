@@ -15,7 +15,7 @@ TRACE, SPAN = 0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331
 WRITTEN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("application_url", ["sqlite"], indirect=True)
 def test_the_span_of_the_commit(shop: Shop):
     """The current span is in the meta of each event as W3C writes it; without one there is nothing."""
     context = SpanContext(TRACE, SPAN, is_remote=False, trace_flags=TraceFlags(1))
