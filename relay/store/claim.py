@@ -19,6 +19,7 @@ from sqlalchemy import (
     column,
     func,
     literal,
+    literal_column,
     or_,
     select,
     true,
@@ -35,6 +36,8 @@ from relay.store.tables import deliveries, events, targets
 
 _earlier = deliveries.alias("earlier")
 _mate = deliveries.alias("mate")
+_place: ColumnElement[Any] = literal_column("deliveries.ctid")
+"""Where PostgreSQL keeps a row, until it is next changed."""
 _TAKEN = (
     deliveries.c.id,
     deliveries.c.event_seq,
@@ -144,7 +147,7 @@ def _take_each() -> Any:
         .render_derived("lane")
     )
     due = (
-        _due(lane.c.name, bindparam("now", type_=deliveries.c.next_attempt_at.type))
+        _due(_place.label("place"), lane.c.name, bindparam("now", type_=deliveries.c.next_attempt_at.type))
         .where(or_(~lane.c.ordered, ~_behind(lane.c.blocking)))
         .limit(lane.c.quota)
         .with_for_update(skip_locked=True, of=deliveries)
@@ -152,9 +155,11 @@ def _take_each() -> Any:
         .lateral("due")
     )
     both: FromClause = lane.join(due, true())
-    # A CTE is run once; a plain subquery with LIMIT and SKIP LOCKED may be run again, and take more.
-    picked = select(due.c.id).select_from(both).limit(bindparam("most", type_=Integer)).cte("picked")
-    taken = update(deliveries).where(deliveries.c.id == picked.c.id)
+    picked = select(due.c.place).select_from(both).limit(bindparam("most", type_=Integer))
+    # By where the rows lie: they are locked, and stay there. To find them again by their ids the planner would rather
+    # read the whole of a table that it takes for small. An array is made once; a subquery with LIMIT and SKIP LOCKED
+    # may be run again, and take more.
+    taken = update(deliveries).where(_place == func.any(func.array(picked.scalar_subquery())))
     leased = taken.values(state=State.SENDING, lease=bindparam("new_lease"), lease_until=bindparam("new_until"))
     mine = leased.returning(*_TAKEN).cte("mine")
     # LIMIT holds the planner to one look into the index for each: it cannot know how few there will be.
@@ -168,16 +173,16 @@ def _pick_in_turn(connection: Connection, lanes: Sequence[Lane], limit: int, now
         free = min(lane.quota, limit - len(picked))
         if free <= 0:
             break
-        due = _due(lane.target, now)
+        due = _due(deliveries.c.id, lane.target, now)
         if lane.ordered:
             due = due.where(~_behind(literal(lane.blocking)))
         picked += connection.scalars(due.limit(free))
     return picked
 
 
-def _due(target: Any, now: Any) -> Select[tuple[str]]:
+def _due(what: Any, target: Any, now: Any) -> Select[Any]:
     return (
-        select(deliveries.c.id)
+        select(what)
         .where(
             deliveries.c.target == target,
             deliveries.c.state == State.PENDING,

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -100,7 +99,7 @@ def test_a_verdict_is_kept(stores: Stores) -> None:
     (claimed,) = claim(stores)
     due = NOW + timedelta(minutes=5)
     failed = verdict(claimed, State.PENDING, outcome="failed", status=503, error="503 ü", response="🚲" * 1000)
-    assert stores.deliveries.record([replace(failed, next_attempt_at=due)]) == 1
+    assert stores.deliveries.record([failed._replace(next_attempt_at=due)]) == 1
     found = stores.deliveries.get(claimed.id)
     assert found is not None
     assert (found.state, found.attempts, found.tries, found.next_attempt_at) == (State.PENDING, 1, 1, due)

@@ -63,7 +63,7 @@ def test_riders_are_bound_once(stores: Stores) -> None:
     assert [one.seq for one in bound] == [one.seq for one in stored[1:7]]
     assert bound[0] == Rider(stored[1].seq, "all", "shop", "orders.created", NOW)
     assert gather(stores, leader) == bound
-    assert gather(stores, replace(leader, tries=3)) == bound
+    assert gather(stores, leader._replace(tries=3)) == bound
     assert len(stores.deliveries.find({"folded_into": leader.id}, None, 100)) == 6
 
 
@@ -117,7 +117,7 @@ def test_riders_end_with_their_leader(stores: Stores, end: State, became: State)
     stores.add(4, "room")
     leader = lead(stores)
     riders = gather(stores, leader)
-    stores.deliveries.record([verdict(replace(leader, riders=len(riders)), end, error="it said no")])
+    stores.deliveries.record([verdict(leader._replace(riders=len(riders)), end, error="it said no")])
     led = stores.deliveries.get(leader.id)
     assert led is not None
     for one in stores.deliveries.find({"folded_into": leader.id}, None, 10):
@@ -132,7 +132,7 @@ def test_a_lost_lease_ends_no_rider(stores: Stores) -> None:
     gather(stores, leader)
     stores.deliveries.take_back(NOW + 2 * LEASE)
     lead(stores)
-    stores.deliveries.record([verdict(replace(leader, riders=3), State.DEAD)])
+    stores.deliveries.record([verdict(leader._replace(riders=3), State.DEAD)])
     assert {one.finished_at for one in stores.deliveries.find({"state": "folded"}, None, 10)} == {None}
 
 
@@ -155,7 +155,7 @@ def test_one_leads_a_digest(stores: Stores) -> None:
     assert (leader.id, beside.id) == (mine[0].id, other.id)
     assert stores.deliveries.claim([Lane("room", 9)], 9, NOW) == []
     assert len(gather(stores, leader, None, most=3)) == 3
-    stores.deliveries.record([verdict(replace(leader, riders=3), State.DELIVERED)])
+    stores.deliveries.record([verdict(leader._replace(riders=3), State.DELIVERED)])
     assert [one.id for one in stores.deliveries.claim([Lane("room", 9)], 9, NOW)] == [mine[4].id]
 
 
@@ -202,7 +202,7 @@ def test_what_was_told_is_known(stores: Stores) -> None:
     )
     kept = state(stores, repeat)
     assert (kept.state, kept.folded_into, kept.last_error) == (State.FOLDED, ends.id, "told once in 10m")
-    assert gather(stores, replace(lead_of(ends), tries=0)) == [], "a repeat is no rider"
+    assert gather(stores, lead_of(ends)._replace(tries=0)) == [], "a repeat is no rider"
     (dies,) = place(stores, 1, dedupe="b" * 32)
     stores.deliveries.record([verdict(lead(stores), State.DEAD)])
     assert dies.id not in dict(told(timedelta(hours=1)))
