@@ -267,13 +267,14 @@ class Relay:
         # Before it forks: its children share what all of them need.
         from relay.outbound import carrier, notices, pacing, transport  # noqa: F401
         from relay.pipeline import deliver  # noqa: F401
-        from relay.queue import tasks
+        from relay.queue import forking, tasks
 
         self.settings.require_redis()
         tasks.register(self.celery, lambda: current().line)
         # Made now: a mistake in what it may reach is told at the start, not by each delivery.
         self.guard.permits("127.0.0.1", 0, "localhost")
         _stopping.follow()
+        forking.keep_shared()
         return self.celery
 
 
