@@ -1,8 +1,9 @@
 """A delivery is one event on its way to one target; an attempt is one request made for it."""
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -25,6 +26,9 @@ class State(StrEnum):
 
 
 OPEN = (State.PENDING, State.SENDING)
+
+LEASE = timedelta(seconds=20)
+"""How long a claim holds without being renewed: a worker that dies delays its deliveries by no more than this."""
 
 
 class OutcomeName(StrEnum):
@@ -96,6 +100,18 @@ class Claimed(NamedTuple):
     tries: int
     lease: str
     riders: int = 0
+
+
+class Routed(NamedTuple):
+    """What became of a batch: how many events it had, how many deliveries they made, and those of them in hand."""
+
+    events: int
+    made: int
+    claimed: Sequence[Claimed] = ()
+
+
+TakeOn = Callable[[Sequence[Delivery]], Sequence[Delivery]]
+"""Names those of new deliveries that whoever routes would begin at once: they are under its lease from the start."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,27 +2,26 @@
 
 import random
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import requests
 
 from relay import log
-from relay.domain.delivery import Attempt, Claimed, Lane, Verdict, webhook_id
+from relay.domain.delivery import Attempt, Claimed, Verdict, webhook_id
 from relay.domain.target import Refused, TryLater
 from relay.domain.templates import TemplateFailed
 from relay.errors import StoreUnavailable
 from relay.pipeline.breakers import Breakers
+from relay.pipeline.claiming import DATABASE_AWAY, Claiming, Route
 from relay.pipeline.folding import Folding
 from relay.pipeline.judging import conclude, judge, unmade
-from relay.pipeline.live import Following, Live, LiveTarget
+from relay.pipeline.live import Following, LiveTarget
 from relay.pipeline.ports import DeliveryStore, Nudge, Pacer, Reply, Transport
 from relay.pipeline.recording import Recorder
 from relay.pipeline.rendering import compose
-from relay.pipeline.underway import HAND, Started, Underway
+from relay.pipeline.underway import Started, Underway
 
 _log = log.get(__name__)
 
@@ -33,10 +32,6 @@ GRACE = 30.0
 RECORD_AFTER = 0.03
 """Seconds a result waits for others to be recorded with."""
 RECORD_AT = 256
-CLAIM_AT = HAND // 4
-CLAIM_FULL = HAND // 16
-LOOK_AGAIN = 0.05
-"""Seconds until a claim that found little is repeated while requests are under way."""
 PATIENCE = 0.01
 """Seconds a drain waits for a reply before it looks what else there is to do."""
 RENEW_EVERY = 5.0
@@ -44,8 +39,6 @@ SURE = 15.0
 """Seconds for which a claim is certainly held once it was made or renewed: less than a lease."""
 LATE = 0.02
 """Seconds that a paced message may take to be made; after more of them it waits for another slot."""
-DATABASE_AWAY = 1.0
-"""Seconds until a database that did not answer is asked again."""
 
 
 class Deliver:
@@ -73,9 +66,15 @@ class Deliver:
         self.nudge = nudge
         self.stopping = stopping
 
-    def drain(self, meanwhile: Callable[[], bool]) -> None:
-        """Deliver until nothing is due. `meanwhile` is called between rounds; it says whether it made deliveries."""
-        drain = _Drain(self, self.transport())
+    def drain(self, meanwhile: Route, begin: Route | None = None) -> None:
+        """Deliver until nothing is due; after `begin`, not at all if it makes no delivery.
+
+        `meanwhile` is called between rounds. Both are told which deliveries the drain takes on, and say what they made.
+        """
+        # What was due before has nudges of its own: whoever begins with what is new need not look for it.
+        drain = _Drain(self, self.transport(), dry=begin is not None)
+        if begin is not None and not drain.follow(begin):
+            return
         drain.run(meanwhile)
         if drain.handed_on:
             self.nudge.deliver()
@@ -94,31 +93,36 @@ class Deliver:
 class _Drain:
     """One drain: a window of deliveries that is refilled while others are under way."""
 
-    def __init__(self, parts: Deliver, transport: Transport) -> None:
+    def __init__(self, parts: Deliver, transport: Transport, *, dry: bool) -> None:
         self._parts = parts
         self._transport = transport
         self._underway = Underway()
+        self._claiming = Claiming(
+            parts.deliveries, parts.breakers, parts.following, parts.pacer, parts.nudge, self._underway, dry=dry
+        )
         self._verdicts: list[Verdict] = []
         self._untold: list[Verdict] = []
-        self._turn = 0
-        self._dry = False
         now = time.monotonic()
         self._closes = now + BUDGET
         self._gives_up: float | None = None
-        self._renewed = self._held = self._claim_after = self._record_after = self._unavailable_until = now
+        self._renewed = self._held = self._record_after = self._unavailable_until = now
 
-    def run(self, meanwhile: Callable[[], bool]) -> None:
+    def follow(self, route: Route) -> bool:
+        """Let routes make deliveries, and take over those that begin at once; return whether any were made."""
+        return self._claiming.follow(route, closing=self._closing())
+
+    def run(self, meanwhile: Route) -> None:
         """Claim, start, finish and record, round after round."""
         while True:
             self._renew()
-            self._refill()
+            if not self._closing():
+                self._claiming.refill(idle=self._idle())
             self._start_ready()
             for reply in self._transport.poll(self._patience()):
                 self._finish(reply)
             self._tell()
             # With more in hand than can be started at once, whatever comes in waits behind it anyway.
-            if fresh := not self._underway.startable and meanwhile():
-                self._claim_after, self._dry = 0.0, False
+            fresh = not self._underway.startable and self.follow(meanwhile)
             # What just came in leaves first, and is on its way while results are recorded.
             if not fresh or time.monotonic() >= self._record_after:
                 self._record()
@@ -142,65 +146,10 @@ class _Drain:
         busy = bool(self._underway.on_their_way or self._verdicts)
         if self._closing():
             return not busy or (self._gives_up is not None and time.monotonic() > self._gives_up)
-        return self._dry and self._idle()
+        return self._claiming.dry and self._idle()
 
     def _idle(self) -> bool:
         return not len(self._underway) and not self._verdicts
-
-    def _refill(self) -> None:
-        """Claim when it is worth it: with many places free, or with empty hands and not knowing that all is done."""
-        now, idle = time.monotonic(), self._idle()
-        worth = not self._underway.startable and self._underway.free >= CLAIM_AT
-        if not idle and (now < self._claim_after or not worth):
-            return
-        if not self._closing() and not (idle and self._dry):
-            self._dry = self._claim(now) and idle
-
-    def _claim(self, now: float) -> bool:
-        """Claim what fits and start it; return whether that was all that is due for targets with a place free."""
-        live = self._parts.following.current()
-        try:
-            lanes = [lane for lane in map(self._lane, live.targets.values()) if lane is not None]
-            # The window may be full before the last lane had its turn: the next claim begins where this one ended.
-            turn = self._turn % max(1, len(lanes))
-            claimed = self._parts.deliveries.claim(lanes[turn:] + lanes[:turn], self._underway.free, datetime.now(UTC))
-        except StoreUnavailable as error:
-            _log.warning("deliveries.unclaimable", error=error.message)
-            self._claim_after = now + DATABASE_AWAY
-            return True
-        of = Counter(one.target for one in claimed)
-        self._turn = turn + len(of)
-        more = len(claimed) >= CLAIM_FULL or any(of[lane.target] == lane.quota for lane in lanes)
-        if more:
-            # There is more than this drain takes at once: whoever is free may help.
-            self._parts.nudge.deliver()
-        else:
-            self._claim_after = now + LOOK_AGAIN
-        self._admit(claimed, live)
-        # Behind the first of a subject, or of a bounded target, others may be due once it is done.
-        return not more and not any(of[lane.target] and (lane.ordered or lane.most is not None) for lane in lanes)
-
-    def _lane(self, target: LiveTarget) -> Lane | None:
-        """Return how much to claim for a target; of one whose circuit is open, a probe when it is time."""
-        name = target.options.name
-        lane = self._underway.lane(target)
-        if lane is None or self._parts.breakers.closed(name):
-            return lane
-        probing = (
-            self._parts.breakers.may_probe(name)
-            and self._parts.deliveries.due([name], datetime.now(UTC))
-            and self._parts.breakers.probe(name)
-        )
-        return replace(lane, quota=1) if probing else None
-
-    def _admit(self, claimed: Sequence[Claimed], live: Live) -> None:
-        for one in claimed:
-            target = live.targets[one.target]
-            if target.options.rate is None:
-                self._underway.queue(one, target)
-            else:
-                (wait,) = self._parts.pacer.reserve(target.target.pace, target.options.rate, 1)
-                self._underway.hold(one, target, wait)
 
     def _start_ready(self) -> None:
         if not self._closing():
@@ -288,7 +237,8 @@ class _Drain:
         except StoreUnavailable as error:
             # What was sent is known here alone: it is kept until the database is back, and nothing new is begun.
             _log.warning("attempts.unrecorded", count=len(self._verdicts), error=error.message)
-            self._unavailable_until = self._claim_after = now + DATABASE_AWAY
+            self._unavailable_until = now + DATABASE_AWAY
+            self._claiming.wait(DATABASE_AWAY)
 
     def _renew(self) -> None:
         now = time.monotonic()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from relay import log
-from relay.domain.delivery import Delivery, State
+from relay.domain.delivery import Delivery, Routed, State, TakeOn
 from relay.domain.event import Event, new_id
 from relay.pipeline.alarms import FALLBACK, fallback_of
 from relay.pipeline.live import Following, Live
@@ -25,11 +25,11 @@ class FanOut:
         self._windows = windows
         self._following = following
 
-    def run(self) -> tuple[int, int]:
-        """Route one batch; return how many events it had, and how many deliveries came of them."""
+    def run(self, take_on: TakeOn | None = None, limit: int = BATCH) -> Routed:
+        """Route up to `limit` events; return what became of them. What `take_on` names is claimed at once."""
         # Looked up now, not at most half a second ago: what was just applied holds for what comes after it.
         live = self._following.refresh()
-        return self._events.route(BATCH, lambda batch: self._decide(live, batch, datetime.now(UTC)))
+        return self._events.route(limit, lambda batch: self._decide(live, batch, datetime.now(UTC)), take_on)
 
     def waiting(self) -> bool:
         """Say whether any event is not routed yet."""

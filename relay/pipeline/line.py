@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from relay import log
+from relay.domain.delivery import Routed, TakeOn
 from relay.errors import StoreUnavailable
 from relay.pipeline.collect import BATCH as COLLECTED
 from relay.pipeline.collect import Collect
@@ -14,6 +15,8 @@ from relay.pipeline.ports import Nudge
 from relay.pipeline.sweep import Sweep
 
 _log = log.get(__name__)
+
+NOTHING = Routed(0, 0)
 
 LOOK_EVERY = 0.005
 """Seconds between two looks, while delivering, for what waits at the steps before: one question to Redis."""
@@ -66,8 +69,7 @@ class Line:
         self._sweep.run()
 
     def _walk(self) -> None:
-        if self._route():
-            self._deliver.drain(self._meanwhile)
+        self._deliver.drain(self._meanwhile, self._route)
 
     def _take_in(self) -> bool:
         moved = self._collect.run()
@@ -75,29 +77,31 @@ class Line:
             self._nudge.collect()
         return moved > 0
 
-    def _route(self) -> bool:
-        routed, made = self._fan_out.run()
-        if routed == ROUTED:
+    def _route(self, take_on: TakeOn | None, most: int | None) -> Routed:
+        # Not more than can be begun: what waits as an event costs less than what waits as deliveries.
+        limit = ROUTED if most is None else min(most, ROUTED)
+        routed = self._fan_out.run(take_on, limit)
+        if routed.events == limit:
             self._nudge.fan_out()
-        return made > 0
+        return routed
 
-    def _meanwhile(self) -> bool:
-        """Answer, while delivering, for the steps before it; return whether there is more to deliver."""
+    def _meanwhile(self, take_on: TakeOn | None, most: int | None) -> Routed:
+        """Answer, while delivering, for the steps before it; return what came of it."""
         now = self._clock()
         if now - self._looked < LOOK_EVERY:
-            return False
+            return NOTHING
         self._looked = now
         try:
-            return self._look(now)
+            return self._look(now, take_on, most)
         except StoreUnavailable as error:
             _log.warning("line.waits", error=error.message)
             self._looked = now + DATABASE_AWAY
-            return False
+            return NOTHING
 
-    def _look(self, now: float) -> bool:
+    def _look(self, now: float, take_on: TakeOn | None, most: int | None) -> Routed:
         asked = self._nudge.take("collect", "fan_out")
         if now - self._swept >= SWEEP_EVERY:
             self._swept = now
             self._sweep.run()
         moved = "collect" in asked and self._take_in()
-        return (moved or "fan_out" in asked) and self._route()
+        return self._route(take_on, most) if moved or "fan_out" in asked else NOTHING

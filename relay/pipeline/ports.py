@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import requests
 
 from relay.domain.configuration import Configuration
-from relay.domain.delivery import Claimed, Delivery, Lane, OutcomeName, Verdict
+from relay.domain.delivery import Claimed, Delivery, Lane, OutcomeName, Routed, TakeOn, Verdict
 from relay.domain.event import Event
 from relay.domain.replay import Replay, Started
 from relay.domain.target import Former, TargetOptions
@@ -22,8 +22,13 @@ class EventStore(Protocol):
     def add(self, batch: Sequence[Event], *, hurried: bool = False) -> list[str]:
         """Store events and return the id each is known by, in their order; `hurried`, it can be done again."""
 
-    def route(self, limit: int, decide: Callable[[Sequence[Event]], Iterable[Delivery]]) -> tuple[int, int]:
-        """Route waiting events; return how many, and how many deliveries came of it."""
+    def route(
+        self,
+        limit: int,
+        decide: Callable[[Sequence[Event]], Iterable[Delivery]],
+        take_on: TakeOn | None = None,
+    ) -> Routed:
+        """Route waiting events; return what became of them. What `take_on` names is claimed at once."""
 
     def waiting(self) -> bool:
         """Say whether any event is not routed yet."""

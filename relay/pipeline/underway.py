@@ -83,11 +83,12 @@ class Underway:
         """All claims in hand."""
         return [*(one.claimed for one in self._started.values()), *self._waiting()]
 
-    def lane(self, live: LiveTarget) -> Lane | None:
-        """Return how much to claim for a target; `None` while too few places are free to be worth a claim.
+    def room(self, live: LiveTarget) -> int:
+        """Return how many more deliveries may be in hand for a target; none while it is paused."""
+        return 0 if live.paused is not None else max(0, self._places(live) - self._of[live.options.name])
 
-        A claim for one place costs as much as one for sixteen: a lane is offered again when half of it is free.
-        """
+    @staticmethod
+    def _places(live: LiveTarget) -> int:
         places = live.options.concurrency
         if live.options.rate is not None:
             # Not much more than a second's worth: what is held here cannot be sent by another worker.
@@ -95,13 +96,20 @@ class Underway:
         if live.folds:
             # What is in hand leaves by itself: the rest is to ride along.
             places = min(places, ALONE)
-        taken = self._of[live.options.name]
-        if live.paused is not None or taken > places // 2:
+        return places
+
+    def lane(self, live: LiveTarget) -> Lane | None:
+        """Return how much to claim for a target; `None` while too few places are free to be worth a claim.
+
+        A claim for one place costs as much as one for sixteen: a lane is offered again when half of it is free.
+        """
+        places, free = self._places(live), self.room(live)
+        if free < places - places // 2:
             return None
         options = live.options
         return Lane(
             target=options.name,
-            quota=places - taken,
+            quota=free,
             most=options.concurrency if "concurrency" in options.model_fields_set else None,
             ordered=options.order == "subject",
             blocking=options.after_dead == "block",

@@ -31,7 +31,7 @@ from relay.domain.delivery import OPEN, Claimed, Lane, State
 from relay.domain.event import Event
 from relay.store.batch import any_of
 from relay.store.database import Database, bound
-from relay.store.events import EVENT_COLUMNS, load_events, to_event
+from relay.store.eventrows import EVENT_COLUMNS, load_events, to_event
 from relay.store.tables import deliveries, events, targets
 
 _earlier = deliveries.alias("earlier")

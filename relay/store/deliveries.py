@@ -1,12 +1,12 @@
 """Deliveries: claimed with a lease, recorded in batches, found again by whoever asks."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, func, or_, select, update
 
-from relay.domain.delivery import Attempt, Claimed, Delivery, Lane, State, Verdict
+from relay.domain.delivery import LEASE, Attempt, Claimed, Delivery, Lane, State, Verdict
 from relay.domain.event import new_id
 from relay.store.batch import any_of, update_rows
 from relay.store.claim import claim
@@ -17,9 +17,6 @@ from relay.store.record import SENDING, record
 from relay.store.tables import attempts, deliveries, events, targets
 
 TARGET_REMOVED = "its target was removed"
-
-LEASE = timedelta(seconds=20)
-"""How long a claim holds without being renewed: a worker that dies delays its deliveries by no more than this."""
 
 _LEASED = ("id", "lease")
 

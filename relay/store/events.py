@@ -3,57 +3,16 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Integer, and_, bindparam, func, literal, or_, select, update
+from sqlalchemy import Connection, and_, or_, select
 
-from relay.domain.delivery import Delivery, State
+from relay.domain.delivery import Delivery, Routed, TakeOn
 from relay.domain.event import Event
 from relay.store.batch import any_of, insert_of, insert_rows, rows_as_table
-from relay.store.database import Database, Deadlock, bound, hurry
+from relay.store.database import Database, Deadlock
+from relay.store.eventrows import COLUMNS, EVENT_COLUMNS, to_event
 from relay.store.glob import glob
+from relay.store.route import route
 from relay.store.tables import deliveries, events
-
-_COLUMNS = (
-    "id",
-    "source",
-    "type",
-    "subject",
-    "content_type",
-    "body",
-    "dedupe",
-    "occurred_at",
-    "received_at",
-    "traceparent",
-)
-EVENT_COLUMNS = tuple(events.c[name] for name in ("seq", *_COLUMNS))
-_DELIVERY_COLUMNS = (
-    "id",
-    "event_id",
-    "event_seq",
-    "route",
-    "target",
-    "subject",
-    "ordered",
-    "next_attempt_at",
-    "created_at",
-)
-_FOLDING_COLUMNS = (
-    *_DELIVERY_COLUMNS,
-    "state",
-    "finished_at",
-    "last_error",
-    "folded_into",
-    "repeat",
-    "digest",
-    "dedupe",
-)
-
-# One router at a time: two would put the events of one subject on their way in any order. The number is arbitrary,
-# but the same in every relay that shares the database.
-_ROUTING_LOCK = 7_345_218_001
-
-# Undone by a crash, it is done again: what of it was sent already was under way, or is recorded after it.
-_ALONE_AND_HURRIED = select(bound(), hurry(), func.pg_advisory_xact_lock(literal(_ROUTING_LOCK)))
-_WAITING = select(*EVENT_COLUMNS).where(~events.c.routed).order_by(events.c.seq).limit(bindparam("most", type_=Integer))
 
 _DEADLOCKS = 5
 
@@ -87,12 +46,12 @@ class Events:
             return self._known(connection, batch)
 
     def _insert(self, connection: Connection, batch: Sequence[Event]) -> int:
-        rows = [tuple(getattr(event, name) for name in _COLUMNS) for event in batch]
+        rows = [tuple(getattr(event, name) for name in COLUMNS) for event in batch]
         if self._database.is_postgresql:
-            return insert_rows(connection, events, _COLUMNS, rows)
+            return insert_rows(connection, events, COLUMNS, rows)
         # Bytes do not travel inside SQLite's JSON.
         statement = insert_of(connection)(events).on_conflict_do_nothing()
-        return int(connection.execute(statement, [dict(zip(_COLUMNS, row, strict=True)) for row in rows]).rowcount)
+        return int(connection.execute(statement, [dict(zip(COLUMNS, row, strict=True)) for row in rows]).rowcount)
 
     def _known(self, connection: Connection, batch: Sequence[Event]) -> list[str]:
         ids = {event.id for event in batch}
@@ -106,26 +65,18 @@ class Events:
             first = {(row.source, row.dedupe): row.id for row in found}
         return [event.id if event.id in stored else first[event.source, event.dedupe] for event in batch]
 
-    def route(self, limit: int, decide: Callable[[Sequence[Event]], Iterable[Delivery]]) -> tuple[int, int]:
-        """Route up to `limit` waiting events, oldest first; return how many events, and how many deliveries came of it.
+    def route(
+        self,
+        limit: int,
+        decide: Callable[[Sequence[Event]], Iterable[Delivery]],
+        take_on: TakeOn | None = None,
+    ) -> Routed:
+        """Route up to `limit` waiting events, oldest first; return what became of them.
 
-        `decide` names their deliveries. All of it is one transaction, and one router works at a time.
+        `decide` names their deliveries; those that `take_on` names are claimed at once. All of it is one transaction,
+        and one router works at a time.
         """
-        with self._database.writing(bounding=True) as connection:
-            if self._database.is_postgresql:
-                connection.execute(_ALONE_AND_HURRIED)
-            batch = [to_event(row) for row in connection.execute(_WAITING, {"most": limit})]
-            if not batch:
-                return 0, 0
-            made = list(decide(batch))
-            # Apart: most deliveries neither gather nor repeat, and every column of a batch costs.
-            for folding, names in ((False, _DELIVERY_COLUMNS), (True, _FOLDING_COLUMNS)):
-                rows = [tuple(getattr(one, name) for name in names) for one in made if _folds(one) is folding]
-                if rows:
-                    insert_rows(connection, deliveries, names, rows)
-            seqs = any_of(connection, events.c.seq, [event.seq for event in batch])
-            connection.execute(update(events).values(routed=True).where(seqs))
-            return len(batch), len(made)
+        return route(self._database, limit, decide, take_on)
 
     def waiting(self) -> bool:
         """Say whether any event is not routed yet."""
@@ -151,23 +102,6 @@ class Events:
             statement = statement.where(_condition(name, value))
         with self._database.reading() as connection:
             return [to_event(row) for row in connection.execute(statement)]
-
-
-def load_events(connection: Connection, seqs: Iterable[int]) -> dict[int, Event]:
-    """Return the events with these sequence numbers, by number."""
-    found = connection.execute(select(*EVENT_COLUMNS).where(any_of(connection, events.c.seq, seqs)))
-    return {row.seq: to_event(row) for row in found}
-
-
-def to_event(row: Sequence[Any]) -> Event:
-    """Return the event of a row of `EVENT_COLUMNS`."""
-    seq, event_id, source, kind, subject, content_type, body, dedupe, occurred_at, received_at, trace = row
-    content = bytes(body)
-    return Event(event_id, source, kind, occurred_at, received_at, content, content_type, subject, dedupe, seq, trace)
-
-
-def _folds(delivery: Delivery) -> bool:
-    return delivery.state is not State.PENDING or not (delivery.digest is delivery.dedupe is None)
 
 
 def _condition(name: str, value: Any) -> Any:

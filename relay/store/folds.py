@@ -13,7 +13,7 @@ from relay.domain.delivery import Claimed, Gathering, Rider, State, Told
 from relay.domain.event import Event
 from relay.store.batch import any_of
 from relay.store.database import Database
-from relay.store.events import load_events
+from relay.store.eventrows import load_events
 from relay.store.tables import deliveries, events
 
 _rider = deliveries.alias("rider")

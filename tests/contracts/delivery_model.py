@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from relay.domain.delivery import OPEN, Claimed, Lane, State
-from relay.store.deliveries import LEASE
+from relay.domain.delivery import LEASE, OPEN, Claimed, Lane, State
 
 LANES = {
     "free": Lane("free", 3),

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from relay.domain.delivery import Claimed, Lane, State
-from relay.store.deliveries import LEASE
+from relay.domain.delivery import LEASE, Claimed, Lane, State
 from tests.support.stores import NOW, Stores, event, migrated, stores, verdict
 
 __all__ = ["migrated", "stores"]

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from relay.domain.delivery import Claimed, Delivery, Gathering, Lane, Rider, State
+from relay.domain.delivery import LEASE, Claimed, Delivery, Gathering, Lane, Rider, State
 from relay.domain.event import new_id
-from relay.store.deliveries import LEASE
 from relay.store.folds import Folds
 from tests.support.stores import NOW, Stores, delivery, event, migrated, stores, verdict
 

@@ -94,7 +94,7 @@ def test_every_event_is_routed_once(stores: Stores) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         counts = list(pool.map(lambda _: stores.events.route(50, decide), range(8)))
-    assert sum(count for count, _ in counts) == 300
+    assert sum(routed.events for routed in counts) == 300
     assert [one.id for one in seen] == [one.id for one in stored]
     assert [one.seq for one in seen] == sorted(one.seq for one in seen)
     assert not stores.events.waiting()

@@ -279,3 +279,37 @@ def test_every_kind_carries_the_webhook_id(engine: Engine, sink: Sink) -> None:
     (request,) = sink.requests()
     assert request.headers["webhook-id"] == f"{event.id}_room"
     assert request.headers["webhook-timestamp"].isdecimal()
+
+
+@pytest.mark.parametrize("options", [{}, {"order": '"subject"'}, {"concurrency": 4}, {"rate": '"100/s"'}])
+def test_what_is_routed_is_sent(engine: Engine, sink: Sink, options: dict[str, Any]) -> None:
+    """One call routes and delivers, whether its deliveries begin at once or have to be claimed."""
+    engine.configure(target("billing", sink.on("/billing"), **options))
+    engine.store("orders/1", "orders/2")
+    engine.relay.line.fan_out()
+    assert numbers(sink.requests("/billing")) == [("orders/1", 0), ("orders/2", 1)]
+    assert {one.state for one in engine.deliveries()} == {State.DELIVERED}
+
+
+def test_what_is_routed_overtakes_nothing(engine: Engine, sink: Sink) -> None:
+    """An event of a subject whose first one failed waits for it; one that a paused target is to get waits too."""
+    url = sink.on("/ordered", Answer(500))
+    engine.configure(target("ordered", url, order='"subject"', retry='["1h"]') + target("paused", sink.on("/paused")))
+    engine.relay.targets.pause("paused", None, datetime.now(UTC))
+    engine.store("orders/1")
+    engine.relay.line.fan_out()
+    engine.store("orders/1")
+    engine.relay.line.fan_out()
+    assert len(sink.requests("/ordered")) == 1
+    assert not sink.requests("/paused")
+    assert [one.state for one in engine.deliveries(target="ordered")] == [State.PENDING] * 2
+    assert [one.state for one in engine.deliveries(target="paused")] == [State.PENDING] * 2
+
+
+def test_what_is_routed_waits_behind_what_is_due(engine: Engine, sink: Sink) -> None:
+    """Deliveries that wait already go first, or at least along."""
+    engine.configure(target("billing", sink.on("/billing")))
+    engine.record("orders/1")
+    engine.store("orders/2")
+    engine.relay.line.fan_out()
+    assert [subject for subject, _ in numbers(sink.requests("/billing"))] == ["orders/1", "orders/2"]

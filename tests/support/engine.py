@@ -43,13 +43,18 @@ class Engine:
 
     def record(self, *subjects: str, type_: str = "orders.updated") -> list[Event]:
         """Store an event about each subject, in this order, and route them."""
+        events = self.store(*subjects, type_=type_)
+        self.relay.fan_out.run()
+        return events
+
+    def store(self, *subjects: str, type_: str = "orders.updated") -> list[Event]:
+        """Store an event about each subject, in this order."""
         now = datetime.now(UTC)
         events = [
             Event(new_id(), "shop", type_, now, now, encode({"number": number}), subject=subject)
             for number, subject in enumerate(subjects)
         ]
         self.relay.events.add(events)
-        self.relay.fan_out.run()
         return events
 
     def drain(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete
 
 from relay import plugins
-from relay.domain.delivery import Attempt, Claimed, Delivery, State, Verdict
+from relay.domain.delivery import Attempt, Claimed, Delivery, Routed, State, Verdict
 from relay.domain.event import Event, new_id
 from relay.secrets import Sealer
 from relay.store import tables
@@ -59,7 +59,7 @@ class Stores:
         self.route(*targets)
         return [found for one in batch if (found := self.events.get(one.id))]
 
-    def route(self, *targets: str, limit: int = 10_000, ordered: bool = False) -> tuple[int, int]:
+    def route(self, *targets: str, limit: int = 10_000, ordered: bool = False) -> Routed:
         """Route what waits to these targets."""
         return self.events.route(
             limit, lambda batch: [delivery(one, target, ordered=ordered) for one in batch for target in targets]
