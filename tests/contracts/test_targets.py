@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,9 @@ class Case:
     name: str
     spec: Mapping[str, Any] = field(repr=False)
 
-    @property
+    @cached_property
     def target(self) -> Target:
-        """The target under the fixture's options."""
+        """The target under the fixture's options; made once, as the relay does: to read an RSA key takes a while."""
         kind = TARGETS[self.kind]
         return kind(kind.Options.model_validate({"name": "here", "kind": self.kind, **self.spec["options"]}))
 

@@ -171,7 +171,7 @@ def _reachable(key: Key, content: Any) -> bool:
     return True
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=100, deadline=None, database=None)
 @given(data=st.data())
 def test_any_document(data: st.DataObject) -> None:
     """However valid TOML is written, every key of it is found on the line where it stands, and nothing else is."""
