@@ -227,7 +227,7 @@ def query_of(request: Received) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(request.target).query).items()}
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="package", params=["sqlite", "postgresql"])
 def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, sink_process: Sink
 ) -> Iterator[Stage]:

@@ -1,12 +1,10 @@
 """Triggers tell what goes around SQLAlchemy, in the sessions' own shape, and never what a session tells already."""
 
+import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,18 +15,18 @@ from pymysql.constants import CLIENT
 from sqlalchemy import Connection, delete, make_url, text, update
 from sqlalchemy.orm import sessionmaker
 
+from tests.support import commands
+from tests.support.relay import ROOT, Done
 from tests.unit.capture.conftest import Shop, Told, shop, url
 from tests.unit.capture.models import Document, Line, Order, Parcel
 
 __all__ = ["shop", "url"]
 
-ROOT = Path(__file__).parents[2]
 
-
-def generated(*arguments: str) -> subprocess.CompletedProcess[str]:
+def generated(*arguments: str) -> Done:
     """Run `relay capture triggers`."""
-    command = [sys.executable, "-m", "relay", "capture", "triggers", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    words = ("capture", "triggers", *arguments)
+    return Done(words, *commands.run(words, env=os.environ, cwd=ROOT, given=None, timeout=60))
 
 
 def run_script(url: str, script: str) -> None:
@@ -61,8 +59,8 @@ def run_script(url: str, script: str) -> None:
 def triggered(shop: Shop, url: str) -> Shop:
     """The shop, with triggers that the command wrote."""
     done = generated("--models", "tests.unit.capture.models", "--url", url, "--source", "shop")
-    assert done.returncode == 0, done.stderr
-    run_script(url, done.stdout)
+    assert done.status == 0, done.err
+    run_script(url, done.out)
     return shop
 
 
@@ -165,7 +163,7 @@ def write_text(connection: Connection) -> None:
 def test_removed(triggered: Shop, url: str):
     """The script that removes the triggers leaves nothing of them."""
     done = generated("--models", "tests.unit.capture.models", "--url", url, "--drop")
-    run_script(url, done.stdout)
+    run_script(url, done.out)
     run_script(url, "INSERT INTO parcels (id) VALUES (1)")
     assert triggered.told() == []
 
@@ -177,7 +175,7 @@ def test_alembic(shop: Shop, url: str):
 
     done = generated("--models", "tests.unit.capture.models", "--url", url, "--source", "shop", "--alembic")
     namespace: dict[str, Any] = {}
-    exec(compile(done.stdout, "migration", "exec"), namespace)
+    exec(compile(done.out, "migration", "exec"), namespace)
     for step, expected in (("upgrade", ["parcels.created"]), ("downgrade", [])):
         with shop.engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
             namespace[step]()
@@ -197,12 +195,12 @@ def test_alembic(shop: Shop, url: str):
 def test_wrong_usage(arguments: list[str], match: str):
     """What cannot be done is said in one line, with status 2."""
     done = generated(*arguments)
-    assert done.returncode == 2
-    assert match in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert done.status == 2
+    assert match in done.err
+    assert done.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("application_url", ["postgresql"], indirect=True)
 def test_cascades_are_told(triggered: Shop, url: str):
     """Rows that the database deletes along with another are told, though a captured session deleted that one."""
     cascade = "ADD FOREIGN KEY (order_id) REFERENCES orders ON DELETE CASCADE"

@@ -1,7 +1,5 @@
 """`relay check --database` tells what routes look for in rows that the database's tables do not have."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, cre
 from relay import plugins, wiring
 from relay.errors import InvalidConfiguration, StoreUnavailable, UsageError
 from relay.pipeline.configure.apply import Configurator
-from tests.support.relay import ROOT
+from tests.support.relay import RunningRelay
 
 METADATA = MetaData()
 Table(
@@ -141,10 +139,9 @@ def test_on_the_command_line(tmp_path: Path):
     path = tmp_path / "relay.toml"
     fields = ORDERS + 'text = "{{ data.after.state }}"'
     path.write_text(HEAD.format(url=f"sqlite:///{tmp_path}/shop.db") + ROUTE.format(number=0, fields=fields))
-    command = [sys.executable, "-m", "relay", "check", str(path), "--database", "shop"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"{path}:18: routes[0].text: data.after: orders has no column state")
+    done = RunningRelay(tmp_path / "relay").cli("check", str(path), "--database", "shop")
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith(f"{path}:18: routes[0].text: data.after: orders has no column state")
     configurator: Any = Configurator(None, plugins.discover())  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no database shops"):
         configurator.drift(path, "shops", wiring.tables_of)
