@@ -22,6 +22,7 @@ from relay.pipeline.ports import DeliveryStore, Nudge, Pacer, Reply, Transport
 from relay.pipeline.recording import Recorder
 from relay.pipeline.rendering import compose
 from relay.pipeline.underway import Started, Underway
+from relay.signing import StandardWebhooks
 
 _log = log.get(__name__)
 
@@ -173,9 +174,10 @@ class _Drain:
                 claimed, riders = self._parts.folding.gather(claimed, live)
                 message = self._parts.folding.tell(claimed, riders, message, live) if riders else message
             request = live.target.render(message)
-            # Every kind's, so that any receiver can tell a repeat; a kind that signs sets the same ones.
-            stamps = {"webhook-id": identity, "webhook-timestamp": str(int(at.timestamp()))}
-            request.headers = stamps | dict(request.headers)
+            if not isinstance(request.auth, StandardWebhooks):
+                # Every kind's, so that any receiver can tell a repeat; a kind that signs sets the same ones.
+                stamps = {"webhook-id": identity, "webhook-timestamp": str(int(at.timestamp()))}
+                request.headers = stamps | dict(request.headers)
         except StoreUnavailable as error:
             # Who rides along cannot be asked: without them it would be another message.
             _log.warning("delivery.waits", delivery=claimed.id, error=error.message)
