@@ -233,12 +233,14 @@ class Relay:
         from relay.outbound.fetch import Fetcher
         from relay.outbound.quota import Quota
         from relay.store import migrate
+        from relay.store.intake import Intake
         from relay.web import app as web_app
         from relay.web.sandbox import Sandbox, mounted
 
         self.settings.require_redis()
         parts = web_app.Parts(
             accept=self.accept,
+            intake=Intake(self.database, self.events),
             quota=Quota(self.redis),
             following=self.following,
             events=self.events,

@@ -42,7 +42,7 @@ def rows_as_table(connection: Connection, table: Table, names: Sequence[str], ro
 def insert_rows(connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Row]) -> int:
     """Insert a batch, but for rows that a unique index already knows; return how many were inserted."""
     if connection.dialect.name == "postgresql":
-        return int(connection.execute(_insert(table, tuple(names)), arrays(names, rows)).rowcount)
+        return int(connection.execute(insertion(table, tuple(names)), arrays(names, rows)).rowcount)
     source = rows_as_table(connection, table, names, rows)
     statement: Any = insert_of(connection)(table).from_select(list(names), select(*source.c).where(_always(source)))
     return int(connection.execute(statement.on_conflict_do_nothing()).rowcount)
@@ -69,7 +69,8 @@ def update_rows(
 
 # Made once for each table: to build a statement anew costs more than to run it.
 @cache
-def _insert(table: Table, names: tuple[str, ...]) -> Any:
+def insertion(table: Table, names: tuple[str, ...]) -> Any:
+    """Return what inserts the rows of `arrays` on PostgreSQL, but for those that a unique index already knows."""
     source = unnested([table.c[name] for name in names])
     made = postgresql.insert(table).from_select(list(names), select(*source.c)).on_conflict_do_nothing()
     return made.execution_options(preserve_rowcount=True)

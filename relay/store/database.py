@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     URL,
@@ -24,7 +24,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from relay.errors import InvalidConfiguration, StoreUnavailable
 
+if TYPE_CHECKING:
+    import psycopg
+
 _CONNECT_SECONDS = 5
+# Keepalives: a machine that vanishes without a word is noticed, and no step hangs on it for ever.
+_PATIENCE = {"connect_timeout": _CONNECT_SECONDS, "keepalives_idle": 5, "tcp_user_timeout": 15_000}
 _BUSY_SECONDS = 30
 _STANDSTILL = "10s"
 # PostgreSQL's documentation, appendix A: `deadlock_detected`, `undefined_table`, `undefined_column`.
@@ -118,6 +123,13 @@ class Database:
                 raise
             raise Refused(f"the database refused: {_first_line(error)}") from error
 
+    async def connect(self) -> "psycopg.AsyncConnection":
+        """Return a connection to PostgreSQL for an event loop; it commits each statement. Raises `psycopg.Error`."""
+        import psycopg
+
+        arguments, options = self.engine.dialect.create_connect_args(self.engine.url)
+        return await psycopg.AsyncConnection.connect(*arguments, **{**options, **_PATIENCE}, autocommit=True)
+
     def dispose(self) -> None:
         """Close every connection."""
         self.engine.dispose()
@@ -178,9 +190,7 @@ def _engine(url: str, pool_size: int, *, foreign: bool) -> Engine:
             event.listen(engine, "begin", _begin_sqlite)
             return engine
         if parsed.get_backend_name() == "postgresql":
-            # Keepalives: a machine that vanishes without a word is noticed, and no step hangs on it for ever.
-            arguments = {"connect_timeout": _CONNECT_SECONDS, "keepalives_idle": 5, "tcp_user_timeout": 15_000}
-            engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, connect_args=arguments)
+            engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, connect_args=_PATIENCE)
             event.listen(engine, "connect", _prepare_postgresql)
             return engine
         if foreign and parsed.get_backend_name() in ("mysql", "mariadb"):

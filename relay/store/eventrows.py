@@ -1,6 +1,7 @@
-"""Events as rows: which columns they have, and how one is read."""
+"""Events as rows: which columns they have, how one is made, and how it is read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -21,6 +22,11 @@ COLUMNS = (
     "received_at",
     "traceparent",
 )
+"""What is stored of an event."""
+
+row_of: Callable[[Event], tuple[Any, ...]] = attrgetter(*COLUMNS)
+"""Returns what is stored of an event, in the order of `COLUMNS`."""
+
 EVENT_COLUMNS = tuple(events.c[name] for name in ("seq", *COLUMNS))
 
 

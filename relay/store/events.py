@@ -9,7 +9,7 @@ from relay.domain.delivery import Delivery, Routed, TakeOn
 from relay.domain.event import Event
 from relay.store.batch import any_of, insert_of, insert_rows, rows_as_table
 from relay.store.database import Database, Deadlock
-from relay.store.eventrows import COLUMNS, EVENT_COLUMNS, to_event
+from relay.store.eventrows import COLUMNS, EVENT_COLUMNS, row_of, to_event
 from relay.store.glob import glob
 from relay.store.route import route
 from relay.store.tables import deliveries, events
@@ -45,8 +45,13 @@ class Events:
                 return [event.id for event in batch]
             return self._known(connection, batch)
 
+    def known(self, batch: Sequence[Event]) -> list[str]:
+        """Return the id that each of these events is known by: all were stored, or repeat what is."""
+        with self._database.reading() as connection:
+            return self._known(connection, batch)
+
     def _insert(self, connection: Connection, batch: Sequence[Event]) -> int:
-        rows = [tuple(getattr(event, name) for name in COLUMNS) for event in batch]
+        rows = [row_of(event) for event in batch]
         if self._database.is_postgresql:
             return insert_rows(connection, events, COLUMNS, rows)
         # Bytes do not travel inside SQLite's JSON.

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from relay.domain.delivery import Attempt, Delivery
 from relay.domain.event import Event
@@ -27,7 +28,7 @@ from relay.web.event import routes as event_routes
 from relay.web.gather import Gatherer
 from relay.web.health import alive, ready
 from relay.web.library import Documents, Library
-from relay.web.receive import Receiver, greet
+from relay.web.receive import PLACE, Receiver
 
 
 class EventReader(Protocol):
@@ -56,6 +57,16 @@ class DeliveryReader(Protocol):
         """Return deliveries, newest first."""
 
 
+class Intake(Protocol):
+    """Where events are stored from the event loop."""
+
+    async def add(self, batch: Sequence[Event]) -> list[str]:
+        """Store events in one transaction; return the id each is known by. Raises `StoreUnavailable`."""
+
+    async def close(self) -> None:
+        """Let go of what it holds."""
+
+
 class Quota(Protocol):
     """Where requests of a source are counted."""
 
@@ -68,6 +79,7 @@ class Parts:
     """What the web application works with. `public_url` is where senders reach it, if the operator said so."""
 
     accept: Accept
+    intake: Intake
     quota: Quota
     following: Following
     events: EventReader
@@ -83,11 +95,25 @@ class Parts:
     public_url: str | None
 
 
+class Application(Starlette):
+    """Starlette, but for requests that bring events: these go straight to their receiver."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._receiver = Receiver(self.state)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        path = scope["path"] if scope["type"] == "http" else ""
+        if path.startswith(PLACE) and "/" not in path[len(PLACE) :]:
+            await self._receiver(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def build(parts: Parts, more: Sequence[BaseRoute] = (), home: str | None = None) -> Starlette:
     """Return the application; `more` are further routes, `home` is where `/` leads."""
     routes: list[BaseRoute] = [
-        Route("/in/{source}", Receiver(), methods=["POST"]),
-        Route("/in/{source}", greet, methods=["GET", "OPTIONS"]),
         Route("/healthz", alive, methods=["GET"]),
         Route("/readyz", ready, methods=["GET"]),
         *api_routes(),
@@ -96,12 +122,12 @@ def build(parts: Parts, more: Sequence[BaseRoute] = (), home: str | None = None)
     ]
     if home is not None:
         routes.append(Route("/", _leads_to(home), methods=["GET"]))
-    app = Starlette(routes=routes, exception_handlers=problems.HANDLERS, lifespan=_lifespan)
+    app = Application(routes=routes, exception_handlers=problems.HANDLERS, lifespan=_lifespan)
     # A sender that adds a slash gets a clear 404: hardly any follows a redirect with its body.
     app.router.redirect_slashes = False
     app.state.parts = parts
     app.state.library = Library(parts.documents)
-    app.state.gatherer = Gatherer(parts.accept.store, parts.accept.announce)
+    app.state.gatherer = Gatherer(parts.intake.add, parts.accept.announce)
     return app
 
 
@@ -117,6 +143,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+        await app.state.parts.intake.close()
 
 
 async def _follow(following: Following) -> None:

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from relay.domain.inbound import Inbound, Provider
+from relay.domain.inbound import Inbound, Need
 from relay.errors import Unfetched
 
 WAIT = 12.0
@@ -37,11 +37,8 @@ class Library:
         # Not the threads that store events: whoever makes the relay wait for a document must not keep those.
         self._limiter = CapacityLimiter(1)
 
-    async def supply(self, provider: Provider, request: Inbound) -> Inbound:
+    async def supply(self, need: Need, request: Inbound) -> Inbound:
         """Return the request with the document that its provider needs. Raises `BadSignature`, `Unfetched`."""
-        need = provider.needs(request)
-        if need is None:
-            return request
         content = self._documents.known(need.url, need.holds)
         if content is None:
             content = await self._apart(lambda: self._documents.fetch(need.url, need.holds))

@@ -43,6 +43,11 @@ class Problem(RelayError):
 
 
 async def answer(_: Request, error: Exception) -> Response:
+    """Return the response that tells of an error, for Starlette."""
+    return told(error)
+
+
+def told(error: Exception) -> Response:
     """Return the response that tells of an error; what nobody foresaw is a 500 that tells nothing."""
     match error:
         case Problem():

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 from relay import wiring
 from relay.config import Settings
+from relay.domain.event import Event
 from relay.domain.inbound import SourceOptions
 from relay.plugins import discover
 from relay.secrets import Sealer
@@ -252,3 +253,19 @@ def test_every_source_has_bounds() -> None:
     """Size, rate and identity can be bounded for every provider alike."""
     assert [kind for kind, plugin in PROVIDERS.items() if not issubclass(plugin.Options, SourceOptions)] == []
     assert {"max_body", "rate", "dedupe"} <= set(SourceOptions.model_fields)
+
+
+def test_what_nobody_foresaw(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake of the relay is a 500 that tells nothing of it; whoever serves the application hears of it."""
+
+    class Broken:
+        async def add(self, event: Event) -> str:
+            raise ZeroDivisionError(event.id)
+
+    app: Any = client.app
+    monkeypatch.setattr(app.state, "gatherer", Broken())
+    with pytest.raises(ZeroDivisionError):
+        client.post("/in/anybody", content=b"{}")
+    answer = TestClient(app, raise_server_exceptions=False).post("/in/anybody", content=b"{}")
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert answer.json()["detail"] == "the relay failed: its log tells more"

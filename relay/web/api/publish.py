@@ -1,13 +1,12 @@
 """`POST /api/v1/events`: CloudEvents in all three modes."""
 
-import asyncio
 from datetime import UTC, datetime
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from relay.domain.envelope import envelopes
-from relay.domain.event import JSON, Event
+from relay.domain.event import JSON
 from relay.domain.packing import unpack
 from relay.domain.trace import HEADER
 from relay.pipeline.accept import ENCODING, read_cloudevent
@@ -28,10 +27,4 @@ async def publish(request: Request) -> Response:
         )
     now = datetime.now(UTC)
     events = [read_cloudevent(envelope, now, request.headers.get(HEADER)) for envelope in found]
-    ids = await asyncio.gather(*(_keep(request, event) for event in events))
-    return JSONResponse({"ids": ids}, 202)
-
-
-async def _keep(request: Request, event: Event) -> str:
-    known: str = await request.app.state.gatherer.add(event)
-    return known
+    return JSONResponse({"ids": await request.app.state.gatherer.add_all(events)}, 202)

@@ -1,7 +1,6 @@
 """Group commit: nobody hears of an event that is not stored, and what waits is bounded."""
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
@@ -19,14 +18,14 @@ class Store:
 
     def __init__(self) -> None:
         self.groups: list[list[Event]] = []
-        self.open = threading.Event()
+        self.open = asyncio.Event()
         self.open.set()
         self.error: Exception | None = None
 
-    def store(self, batch: Sequence[Event]) -> list[str]:
+    async def store(self, batch: Sequence[Event]) -> list[str]:
         """Keep a group, once it may."""
         self.groups.append(list(batch))
-        assert self.open.wait(20)
+        await asyncio.wait_for(self.open.wait(), 20)
         if self.error is not None:
             raise self.error
         return [one.id for one in batch]
@@ -137,6 +136,69 @@ def test_a_failure_is_heard_by_all() -> None:
         assert {type(result) for result in results} == {StoreUnavailable}
         store.error = None
         assert await gatherer.add(event())
+
+    gathered(work)
+
+
+def test_a_request_with_several_events() -> None:
+    """It hears of all of them at once, in their order, though they are stored in several groups."""
+
+    async def work(gatherer: Gatherer, store: Store) -> None:
+        many, one = [event() for _ in range(gather.GROUP * 2)], event()
+        heard = await asyncio.gather(gatherer.add_all(many), gatherer.add(one), gatherer.add_all([]))
+        assert heard == [[each.id for each in many], one.id, []]
+        assert len(store.groups) > 2
+        assert [one.id for group in store.groups for one in group] == [one.id for one in (*many, one)]
+
+    gathered(work)
+
+
+def test_a_request_with_several_events_of_which_some_fail() -> None:
+    """It hears of the failure, not of a part of its events; the rest of it does no harm."""
+
+    async def work(gatherer: Gatherer, store: Store) -> None:
+        store.open.clear()
+        many = [event() for _ in range(gather.GROUP * 3)]
+        waiting = asyncio.ensure_future(gatherer.add_all(many))
+        await stored(store, 1)
+        store.error = StoreUnavailable()
+        store.open.set()
+        with pytest.raises(StoreUnavailable):
+            await waiting
+        store.error = None
+        assert await gatherer.add(event())
+
+    gathered(work)
+
+
+def test_many_that_wait_take_turns() -> None:
+    """Half of those that wait are stored at a time, within bounds; few are one group."""
+
+    async def work(gatherer: Gatherer, store: Store) -> None:
+        worth, most = gather.WORTH_STORING, gather.GROUP
+        await asyncio.gather(*(gatherer.add(event()) for _ in range(worth * 8)))
+        assert [len(group) for group in store.groups] == [worth * 4, worth * 2, worth, worth]
+        store.groups.clear()
+        await asyncio.gather(*(gatherer.add(event()) for _ in range(most * 4)))
+        assert [len(group) for group in store.groups][:3] == [most, most, most]
+
+    gathered(work)
+
+
+def test_a_group_that_is_worth_storing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came while another group was stored waits for more, but no longer than until there is enough of it."""
+    monkeypatch.setattr(gather, "GATHER_SECONDS", 3600)
+
+    async def work(gatherer: Gatherer, store: Store) -> None:
+        store.open.clear()
+        waiting = [asyncio.ensure_future(gatherer.add(event()))]
+        await stored(store, 1)
+        for _ in range(gather.WORTH_STORING):
+            waiting.append(asyncio.ensure_future(gatherer.add(event())))
+            await asyncio.sleep(0)
+            store.open.set()
+        await asyncio.gather(*waiting)
+        assert [len(group) for group in store.groups] == [1, gather.WORTH_STORING]
 
     gathered(work)
 
