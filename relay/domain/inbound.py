@@ -249,10 +249,13 @@ class PlainProvider(Provider):
 
 def first_text(data: Any, *names: str) -> str | None:
     """Return the first of the named members of a JSON object that is a non-empty string."""
-    if not isinstance(data, Mapping):
+    if not isinstance(data, dict):
         return None
-    values = [data.get(name) for name in names]
-    return next((value for value in values if isinstance(value, str) and value), None)
+    for name in names:
+        value = data.get(name)
+        if isinstance(value, str) and value:
+            return value
+    return None
 
 
 def member(data: Any, *path: str) -> Any:

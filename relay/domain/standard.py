@@ -64,4 +64,7 @@ class StandardProvider(Provider):
 
 
 def _family(request: Inbound) -> str:
-    return next((family for family in FAMILIES if family + "signature" in request.headers), FAMILIES[0])
+    for family in FAMILIES:
+        if family + "signature" in request.headers:
+            return family
+    return FAMILIES[0]
