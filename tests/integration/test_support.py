@@ -1,16 +1,19 @@
 """The servers that tests stand on keep their own promises."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
 import psycopg
+import pytest
 import redis
 
+from tests.support import commands
 from tests.support.postgres import Postgres
-from tests.support.processes import eventually
-from tests.support.relay import ROOT
+from tests.support.processes import accepts, eventually
+from tests.support.relay import ROOT, RunningRelay
 from tests.support.valkey import Valkey
 
 KILLED = """
@@ -72,3 +75,24 @@ def test_a_killed_run_leaves_nothing_behind(tmp_path: Path) -> None:
     left = int(killed.stdout)
     zombie = psutil.STATUS_ZOMBIE
     eventually(lambda: left not in [one.pid for one in psutil.process_iter(["status"]) if one.info["status"] != zombie])
+
+
+def test_commands_have_what_they_are_given(tmp_path: Path) -> None:
+    """A forked command has its own words, environment, folder and input, and leaves those of the tests alone."""
+    relay = RunningRelay(tmp_path)
+    relay.cli("migrate").succeeds()
+    event_id = relay.cli("emit", "told", "--data", "-", given='{"n": "ü"}').succeeds().out.strip()
+    assert relay.json("show", event_id)["data"] == {"n": "ü"}
+    (tmp_path / "here.toml").write_text("")
+    assert relay.cli("check", "here.toml").succeeds().out.startswith("here.toml is valid")
+    assert "RELAY_LOG" in relay.cli("check", "here.toml", env={"RELAY_LOG": "loud"}).fails(2)
+    assert (os.environ.get("RELAY_LOG"), Path.cwd() == tmp_path) == (None, False)
+
+
+def test_a_command_that_does_not_end_is_ended(tmp_path: Path) -> None:
+    """What stays is no command: it is killed in time, and said so."""
+    relay = RunningRelay(tmp_path)
+    words = ("web", f"--port={relay.port}")
+    with pytest.raises(AssertionError, match="did not end within 3 s"):
+        commands.run(words, env={**os.environ, **relay.env}, cwd=tmp_path, given=None, timeout=3)
+    eventually(lambda: not accepts(relay.port), what="its end")
