@@ -153,8 +153,8 @@ class Nudge(Protocol):
     def deliver(self) -> None:
         """Deliveries are due."""
 
-    def swept(self) -> None:
-        """Note that a sweep ran, for whoever asks whether workers are alive."""
+    def begin_sweep(self) -> bool:
+        """Say whether to sweep now: one process in a second is enough. Note it, for whoever asks who is alive."""
 
     def answer(self, step: str) -> bool:
         """Answer a message for a step; say whether there is anything to do: not, where somebody else just did it."""

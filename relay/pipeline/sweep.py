@@ -38,9 +38,13 @@ class Sweep:
         self._orphans_at = clock()
 
     def run(self) -> None:
-        """Take back leases that ended, cancel what has no target any more, and nudge each step that has work."""
+        """Take back leases that ended, cancel what has no target any more, and nudge each step that has work.
+
+        Nothing of it where another process just did.
+        """
+        if not self._nudge.begin_sweep():
+            return
         now = datetime.now(UTC)
-        self._nudge.swept()
         if late := self._deliveries.take_back(now):
             _log.warning("leases.ended", deliveries=late)
         self._cancel_orphans(now)

@@ -18,6 +18,9 @@ TOKEN_SECONDS = 3
 TAKEN = "relay:taken:{step}"
 TAKEN_MS = 1000
 """How long it is remembered that somebody who was at work anyway took a token: its message comes for nothing."""
+SWEEPING = "relay:sweeping"
+SWEEPING_MS = 900
+"""How long one sweep is enough for all processes: a little less than each of them waits."""
 SWEPT = "relay:swept"
 SWEPT_SECONDS = 10
 QUIET = 1.0
@@ -45,14 +48,18 @@ class Nudges:
         """Deliveries are due."""
         self._nudge("deliver")
 
-    def swept(self) -> None:
-        """Note that a sweep ran."""
+    def begin_sweep(self) -> bool:
+        """Say whether to sweep now: not, where another process just did. Whoever asks is heard of for a while."""
         if self._redis is None or self._clock() < self._quiet_until:
-            return
+            return True
         try:
-            self._redis.set(SWEPT, "1", ex=SWEPT_SECONDS)
+            with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.set(SWEEPING, "1", nx=True, px=SWEEPING_MS)
+                pipeline.set(SWEPT, "1", ex=SWEPT_SECONDS)
+                return bool(pipeline.execute()[0])
         except redis.RedisError as error:
             self._keep_quiet(error)
+            return True
 
     def swept_lately(self) -> bool | None:
         """Say whether a sweep ran within `SWEPT_SECONDS`; `None` where there is no Redis to tell.

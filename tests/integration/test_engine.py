@@ -313,3 +313,18 @@ def test_what_is_routed_waits_behind_what_is_due(engine: Engine, sink: Sink) -> 
     engine.store("orders/2")
     engine.relay.line.fan_out()
     assert [subject for subject, _ in numbers(sink.requests("/billing"))] == ["orders/1", "orders/2"]
+
+
+def test_one_sweep_is_enough_for_all(engine: Engine, sink: Sink) -> None:
+    """Of all processes one sweeps in a second; the next second is anybody's."""
+    engine.configure(target("billing", sink.on("/billing")))
+    redis = engine.relay.redis
+    assert redis is not None
+    engine.another().relay.line.sweep()
+    redis.delete("relay:wake:fan_out")
+    engine.store("orders/1")
+    engine.relay.line.sweep()
+    assert not redis.exists("relay:wake:fan_out"), "another one just swept"
+    redis.delete("relay:sweeping")
+    engine.relay.line.sweep()
+    assert redis.exists("relay:wake:fan_out")
