@@ -49,7 +49,7 @@ def route(
     with database.writing(bounding=True) as connection:
         if database.is_postgresql:
             connection.execute(_CLAIMING if take_on else _HURRIED)
-        batch = [to_event(row) for row in connection.execute(_WAITING, {"most": limit})]
+        batch = [to_event(row) for row in connection.execute(_WAITING, {"most": limit}).all()]
         if not batch:
             return Routed(0, 0)
         made = list(decide(batch))

@@ -251,7 +251,7 @@ def test_a_delivery_whose_target_goes_while_it_is_under_way_is_cancelled(engine:
     eventually(lambda: len(sink.requests("/leaving")) == 1)
     engine.configure(target("staying", sink.url("/staying")))
     worker.join(20)
-    engine.relay.line.sweep()
+    engine.sweep()
     (delivery,) = engine.deliveries()
     assert (delivery.state, delivery.last_error) == (State.CANCELLED, "its target was removed")
     assert engine.relay.deliveries.oldest_due(datetime.now(UTC) + timedelta(hours=1)) is None
@@ -325,6 +325,5 @@ def test_one_sweep_is_enough_for_all(engine: Engine, sink: Sink) -> None:
     engine.store("orders/1")
     engine.relay.line.sweep()
     assert not redis.exists("relay:wake:fan_out"), "another one just swept"
-    redis.delete("relay:sweeping")
-    engine.relay.line.sweep()
+    engine.sweep()
     assert redis.exists("relay:wake:fan_out")

@@ -14,6 +14,7 @@ from relay import wiring
 from relay.config import Settings
 from relay.domain.delivery import OPEN, Delivery
 from relay.domain.event import Event, encode, new_id
+from relay.queue.nudges import SWEEPING
 from relay.store.migrate import migrate
 
 
@@ -56,6 +57,13 @@ class Engine:
         ]
         self.relay.events.add(events)
         return events
+
+    def sweep(self) -> None:
+        """Sweep, although another may have done so this second."""
+        redis = self.relay.redis
+        assert redis is not None
+        redis.delete(SWEEPING)
+        self.relay.line.sweep()
 
     def drain(self) -> None:
         """Deliver until nothing is due."""
