@@ -32,7 +32,7 @@ from relay.domain.event import Event
 from relay.store.batch import any_of
 from relay.store.database import Database, bound
 from relay.store.eventrows import EVENT_COLUMNS, load_events, to_event
-from relay.store.tables import deliveries, events, targets
+from relay.store.tables import deliveries, events, in_state, targets
 
 _earlier = deliveries.alias("earlier")
 _mate = deliveries.alias("mate")
@@ -116,7 +116,7 @@ def _within_bounds(connection: Connection, lanes: Sequence[Lane]) -> list[Lane]:
     locked = set(connection.scalars(mine.with_for_update(skip_locked=True)))
     under_way = (
         select(deliveries.c.target, func.count())
-        .where(deliveries.c.state == State.SENDING, any_of(connection, deliveries.c.target, locked))
+        .where(in_state(deliveries, State.SENDING), any_of(connection, deliveries.c.target, locked))
         .group_by(deliveries.c.target)
     )
     taken = {row[0]: row[1] for row in connection.execute(under_way)}
@@ -185,7 +185,7 @@ def _due(what: Any, target: Any, now: Any) -> Select[Any]:
         select(what)
         .where(
             deliveries.c.target == target,
-            deliveries.c.state == State.PENDING,
+            in_state(deliveries, State.PENDING),
             deliveries.c.next_attempt_at <= now,
             or_(deliveries.c.digest.is_(None), ~_rides(now)),
         )
@@ -199,14 +199,14 @@ def _rides(now: Any) -> ColumnElement[bool]:
     Were both claimed, by two workers or by one, each would lead a message of its own.
     """
     mate = select(_mate.c.id).where(_mate.c.digest == deliveries.c.digest, _mate.c.tries == 0).correlate_except(_mate)
-    under_way = mate.where(_mate.c.target == deliveries.c.target, _mate.c.state == State.SENDING)
-    due = mate.where(_mate.c.state == State.PENDING, _mate.c.next_attempt_at <= now, _mate.c.id < deliveries.c.id)
+    under_way = mate.where(_mate.c.target == deliveries.c.target, in_state(_mate, State.SENDING))
+    due = mate.where(in_state(_mate, State.PENDING), _mate.c.next_attempt_at <= now, _mate.c.id < deliveries.c.id)
     return and_(deliveries.c.tries == 0, or_(under_way.exists(), due.exists()))
 
 
 def _behind(blocking: ColumnElement[bool]) -> ColumnElement[bool]:
     """Return the condition that an earlier delivery of the same subject stands before this one."""
-    in_the_way = or_(_earlier.c.state.in_(OPEN), and_(blocking, _earlier.c.state == State.DEAD))
+    in_the_way = or_(in_state(_earlier, *OPEN), and_(blocking, in_state(_earlier, State.DEAD)))
     return (
         select(_earlier.c.id)
         .where(
@@ -215,7 +215,7 @@ def _behind(blocking: ColumnElement[bool]) -> ColumnElement[bool]:
             _earlier.c.subject == deliveries.c.subject,
             _earlier.c.event_seq < deliveries.c.event_seq,
             # Twice, for the planner: the index holds these states alone.
-            _earlier.c.state.in_((*OPEN, State.DEAD)),
+            in_state(_earlier, *OPEN, State.DEAD),
             in_the_way,
         )
         .correlate_except(_earlier)

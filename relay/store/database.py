@@ -244,3 +244,7 @@ def _prepare_postgresql(connection: Any, _: Any) -> None:
 
     # Ids are text everywhere in the relay: a UUID object for each would only be turned back.
     connection.adapters.register_loader("uuid", TextLoader)
+    # A plan is kept while a table grows: one that reads the whole of what is small now would soon read far too much.
+    connection.autocommit = True
+    connection.execute("SET random_page_cost = 1.1")
+    connection.autocommit = False

@@ -14,7 +14,7 @@ from relay.store.database import Database
 from relay.store.folds import cancel
 from relay.store.glob import glob
 from relay.store.record import SENDING, record
-from relay.store.tables import attempts, deliveries, events, targets
+from relay.store.tables import attempts, deliveries, events, in_state, targets
 
 TARGET_REMOVED = "its target was removed"
 
@@ -55,7 +55,7 @@ class Deliveries:
 
     def take_back(self, now: datetime) -> int:
         """Make claims whose lease has ended due again; return how many."""
-        late = (deliveries.c.state == State.SENDING) & (deliveries.c.lease_until < now)
+        late = in_state(deliveries, State.SENDING) & (deliveries.c.lease_until < now)
         with self._database.reading() as connection:
             if not connection.scalar(select(select(deliveries.c.id).where(late).exists())):
                 return 0
@@ -69,7 +69,7 @@ class Deliveries:
         It was under way when its target was removed, or was routed by a worker that had not heard of it yet.
         """
         there = select(targets.c.name).where(targets.c.name == deliveries.c.target).exists()
-        orphaned = (deliveries.c.state == State.PENDING) & ~there
+        orphaned = in_state(deliveries, State.PENDING) & ~there
         with self._database.reading() as connection:
             if not connection.scalar(select(select(deliveries.c.id).where(orphaned).exists())):
                 return 0
@@ -81,14 +81,14 @@ class Deliveries:
         with self._database.reading() as connection:
             waiting = (
                 select(deliveries.c.id)
-                .where(deliveries.c.state == State.PENDING, deliveries.c.next_attempt_at <= now)
+                .where(in_state(deliveries, State.PENDING), deliveries.c.next_attempt_at <= now)
                 .where(any_of(connection, deliveries.c.target, names))
             )
             return bool(connection.scalar(select(waiting.exists())))
 
     def oldest_due(self, now: datetime) -> datetime | None:
         """Return since when the oldest due delivery waits; `None` when nothing is late."""
-        waiting = (deliveries.c.state == State.PENDING) & (deliveries.c.next_attempt_at <= now)
+        waiting = in_state(deliveries, State.PENDING) & (deliveries.c.next_attempt_at <= now)
         with self._database.reading() as connection:
             oldest: datetime | None = connection.scalar(select(func.min(deliveries.c.next_attempt_at)).where(waiting))
             return oldest
@@ -135,7 +135,7 @@ class Deliveries:
         with self._database.reading() as connection:
             statement = (
                 select(deliveries.c.target, func.count())
-                .where(deliveries.c.state == State.PENDING, any_of(connection, deliveries.c.target, names))
+                .where(in_state(deliveries, State.PENDING), any_of(connection, deliveries.c.target, names))
                 .group_by(deliveries.c.target)
             )
             return {row[0]: row[1] for row in connection.execute(statement)}

@@ -14,7 +14,7 @@ from relay.domain.event import Event
 from relay.store.batch import any_of
 from relay.store.database import Database
 from relay.store.eventrows import load_events
-from relay.store.tables import deliveries, events
+from relay.store.tables import deliveries, events, in_state
 
 _rider = deliveries.alias("rider")
 _leader = deliveries.alias("leader")
@@ -58,7 +58,7 @@ class Folds:
             return {}
         counted = (
             select(deliveries.c.digest, deliveries.c.next_attempt_at, func.count())
-            .where(deliveries.c.state == State.PENDING, deliveries.c.tries == 0)
+            .where(in_state(deliveries, State.PENDING), deliveries.c.tries == 0)
             .group_by(deliveries.c.digest, deliveries.c.next_attempt_at)
             .order_by(deliveries.c.next_attempt_at)
         )
@@ -129,7 +129,7 @@ def _waiting(target: str, digest: str | None, now: datetime) -> ColumnElement[bo
     When one of a digest is due, all that it gathered is.
     """
     leads = exists().where(_rider.c.folded_into == deliveries.c.id, ~_rider.c.repeat)
-    fresh = and_(deliveries.c.state == State.PENDING, deliveries.c.tries == 0, ~leads)
+    fresh = and_(in_state(deliveries, State.PENDING), deliveries.c.tries == 0, ~leads)
     if digest is not None:
         return and_(deliveries.c.digest == digest, fresh)
     due = deliveries.c.next_attempt_at <= now

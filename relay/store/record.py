@@ -18,6 +18,7 @@ _ATTEMPT = ("delivery_id", "at", "number", "ms", "outcome", "status", "error", "
 _STATE = ("lease", "state", "tries", "next_attempt_at")
 _SAME = {"attempts": "number", "last_status": "status", "last_error": "error"}
 """What a delivery keeps of its last attempt, by the attempt's name for it."""
+# As a parameter: written out, PostgreSQL would rather read the index of all that is under way than look each one up.
 SENDING = deliveries.c.state == State.SENDING
 _MILLISECOND = literal_column("interval '1 millisecond'", Interval)
 

@@ -11,7 +11,7 @@ from relay.domain.event import Event, new_id
 from relay.store.batch import any_of, insert_rows, rows_as_table
 from relay.store.database import Database, bound, hurry
 from relay.store.eventrows import EVENT_COLUMNS, to_event
-from relay.store.tables import deliveries, events
+from relay.store.tables import deliveries, events, in_state
 
 _PLAIN = (
     "id",
@@ -91,7 +91,7 @@ def _claim(connection: Connection, batch: Sequence[Event], fresh: Sequence[Deliv
 def _behind(connection: Connection, targets: Collection[str], now: datetime) -> set[str]:
     """Return those of these targets for which something is due already: it is not to be overtaken."""
     asked = rows_as_table(connection, deliveries, ("target",), [(name,) for name in targets])
-    due = (deliveries.c.state == State.PENDING) & (deliveries.c.next_attempt_at <= now)
+    due = in_state(deliveries, State.PENDING) & (deliveries.c.next_attempt_at <= now)
     waits = select(deliveries.c.id).where(deliveries.c.target == asked.c.target, due).exists()
     return set(connection.scalars(select(asked.c.target).where(waits)))
 

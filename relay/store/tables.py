@@ -4,7 +4,9 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Float,
+    FromClause,
     Identity,
     Index,
     Integer,
@@ -15,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     false,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects import postgresql
@@ -145,6 +148,17 @@ Index(
     sqlite_where=deliveries.c.dedupe.is_not(None),
 )
 Index("deliveries_dead", deliveries.c.finished_at, postgresql_where=_dead, sqlite_where=_dead)
+
+
+def in_state(table: FromClause, *states: str) -> ColumnElement[bool]:
+    """Return the condition that a delivery is in one of these states, written out.
+
+    PostgreSQL makes a plan for any parameters once it has seen a statement some times; by one that may be any state it
+    would not know the indexes above.
+    """
+    known = [literal_column(f"'{state}'", String) for state in states]
+    return table.c.state == known[0] if len(known) == 1 else table.c.state.in_(known)
+
 
 attempts = Table(
     "attempts",
