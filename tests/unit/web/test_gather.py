@@ -221,3 +221,21 @@ def test_busy_moments_are_announced_together() -> None:
         raise AssertionError("it was not announced")
 
     gathered(work, announced)
+
+
+def test_a_crowd_is_announced_at_its_own_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a group that was worth storing at once the next announcement has its own time, after others the usual."""
+    monkeypatch.setattr(gather, "ANNOUNCE_EVERY", 3600)
+    monkeypatch.setattr(gather, "ANNOUNCE_CROWDS_EVERY", 0.001)
+    announced: list[int] = []
+
+    async def work(gatherer: Gatherer, store: Store) -> None:
+        await asyncio.gather(*(gatherer.add(event()) for _ in range(gather.WORTH_STORING)))
+        for _ in range(2000):
+            await gatherer.add_all([event() for _ in range(gather.WORTH_STORING)])
+            if len(announced) > 2:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("it was not announced")
+
+    gathered(work, announced)
