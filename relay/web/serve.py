@@ -21,7 +21,8 @@ def serve(app: Starlette, host: str, port: int) -> None:
     gc.freeze()
     # Nor is it called for what the requests under way hold: they let go of it by themselves.
     gc.set_threshold(YOUNG_AT_MOST)
-    # The thread that stores asks for the interpreter a few times a group: five milliseconds each were most of a wait.
+    # A thread, SQLite's or the one that announces, asks for the interpreter a few times a turn: five milliseconds each
+    # were most of a wait.
     sys.setswitchinterval(0.001)
     uvicorn.run(
         app,
