@@ -14,7 +14,7 @@ GROUP_BYTES = 8 << 20
 """Bounds of one group: the database takes its bodies in one statement."""
 
 WORTH_STORING = 32
-GATHER_SECONDS = 0.002
+GATHER_SECONDS = 0.001
 """How long a smaller group is left to grow, where another was just stored: senders who were answered send again, and a
 group costs the database little more than an event does. The first after a lull is stored at once."""
 
