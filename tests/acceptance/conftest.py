@@ -194,9 +194,10 @@ class Stage:
         assert found is not None
         return found
 
-    def messages(self) -> list[Received]:
-        """Return what reached the chat space."""
-        return self.sink.requests("/v1/spaces/OPS/messages")
+    def messages(self, *events: str) -> list[Received]:
+        """Return what reached the chat space, of these events alone: what others left may come late."""
+        found = self.sink.requests("/v1/spaces/OPS/messages")
+        return [one for one in found if not events or one.headers["webhook-id"].startswith(events)]
 
     def event_of(self, **filters: str) -> dict[str, Any]:
         """Wait for the one event that fits, and return it as the API shows it."""

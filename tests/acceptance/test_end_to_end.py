@@ -58,7 +58,8 @@ def test_a_row_of_an_application_arrives(stage: Stage) -> None:
     assert told["data"]["after"]["status"] == "paid"
     assert told["data"]["changed"] == ["status"]
 
-    cards = eventually(lambda: found if len(found := stage.messages()) == 2 else None, what="two cards")
+    both = created["id"], updated["id"]
+    cards = eventually(lambda: found if len(found := stage.messages(*both)) == 2 else None, what="two cards")
     threads = {chat_schema.check(card.body)["thread"]["threadKey"] for card in cards}
     assert len(threads) == 1, "a row has one thread"
     assert all(query_of(card)["messageReplyOption"].startswith("REPLY_MESSAGE") for card in cards)
@@ -90,7 +91,7 @@ def test_a_webhook_arrives(stage: Stage) -> None:
     verify(request, BILLING_SECRET)
     told = check_cloudevent(request)
     assert (told["type"], told["source"], told["subject"]) == ("github.push", "github", "octo/hello")
-    (message,) = eventually(stage.messages)
+    (message,) = eventually(lambda: stage.messages(event_id))
     body = chat_schema.check(message.body)
     assert body["text"].endswith("pushed to octo/hello")
     assert "<users/all>" not in body["text"]

@@ -71,7 +71,7 @@ def test_commands_speak(stage: Stage) -> None:
 
     attempt = stage.relay.json("send", "ops-room", "Hello from a test")
     assert (attempt["status"], attempt["outcome"]) == (200, "delivered")
-    assert stage.messages()[-1].json()["text"] == "Hello from a test"
+    assert "Hello from a test" in [message.json().get("text") for message in stage.messages()]
     stage.sink.on("/billing", Answer(status=403, body="not you"))
     refused = stage.relay.cli("send", "billing", "--json")
     assert "403" in refused.fails(1)

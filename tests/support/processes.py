@@ -1,6 +1,7 @@
 """Start, watch and stop child processes, and wait for what they do: with a deadline, never for a fixed time."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -17,13 +18,20 @@ T = TypeVar("T")
 HOST = "127.0.0.1"
 # Part of Debian's util-linux. Not a `preexec_fn`: that would run Python between fork and exec, beside other threads.
 _SETPRIV = shutil.which("setpriv")
+# Not the module's: Hypothesis seeds that one, and every test would ask for the same ports.
+_chance = random.SystemRandom()
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface on which nothing listens now."""
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return int(listener.getsockname()[1])
+    """Return a TCP port of the loopback interface on which nothing listens now.
+
+    None of those that the system gives to clients: whoever connects next might be given it before its server starts.
+    """
+    while True:
+        port = _chance.randrange(10_000, 32_000)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind((HOST, port))
+            return port
 
 
 def accepts(port: int) -> bool:
