@@ -18,7 +18,7 @@ _log = log.get(__name__)
 
 NOTHING = Routed(0, 0)
 
-LOOK_EVERY = 0.005
+LOOK_EVERY = 0.002
 """Seconds between two looks, while delivering, for what waits at the steps before: one question to Redis."""
 SWEEP_EVERY = 1.0
 DATABASE_AWAY = 1.0
