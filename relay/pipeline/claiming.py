@@ -16,8 +16,8 @@ from relay.pipeline.underway import HAND, Underway
 
 _log = log.get(__name__)
 
-Route = Callable[[TakeOn | None, int | None], Routed]
-"""Routes waiting events: at most so many, where what is named of them is begun at once."""
+Routing = Callable[[TakeOn | None, int | None], Routed]
+"""Routes waiting events: at most so many, where those of their deliveries that are named are claimed at once."""
 
 CLAIM_AT = HAND // 4
 CLAIM_FULL = HAND // 16
@@ -59,10 +59,10 @@ class Claiming:
         """Claim nothing for so long."""
         self._after = time.monotonic() + seconds
 
-    def follow(self, route: Route, *, closing: bool) -> bool:
-        """Let routes make deliveries, and take over those that begin at once; return whether any were made."""
+    def take_new(self, routing: Routing, *, closing: bool) -> bool:
+        """Route what waits, and take over the deliveries that begin at once; return whether any were made."""
         free = 0 if closing else self._underway.free
-        routed = route(self._take_on, free) if free > 0 else route(None, None)
+        routed = routing(self._take_on, free) if free > 0 else routing(None, None)
         self._admit(routed.claimed, self._live)
         if len(routed.claimed) < routed.made:
             self._after, self.dry = 0.0, False

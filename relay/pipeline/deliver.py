@@ -14,7 +14,7 @@ from relay.domain.target import Refused, TryLater
 from relay.domain.templates import TemplateFailed
 from relay.errors import StoreUnavailable
 from relay.pipeline.breakers import Breakers
-from relay.pipeline.claiming import DATABASE_AWAY, Claiming, Route
+from relay.pipeline.claiming import DATABASE_AWAY, Claiming, Routing
 from relay.pipeline.folding import Folding
 from relay.pipeline.judging import conclude, judge, unmade
 from relay.pipeline.live import Following, LiveTarget
@@ -67,14 +67,14 @@ class Deliver:
         self.nudge = nudge
         self.stopping = stopping
 
-    def drain(self, meanwhile: Route, begin: Route | None = None) -> None:
+    def drain(self, meanwhile: Routing, begin: Routing | None = None) -> None:
         """Deliver until nothing is due; after `begin`, not at all if it makes no delivery.
 
         `meanwhile` is called between rounds. Both are told which deliveries the drain takes on, and say what they made.
         """
         # What was due before has nudges of its own: whoever begins with what is new need not look for it.
         drain = _Drain(self, self.transport(), dry=begin is not None)
-        if begin is not None and not drain.follow(begin):
+        if begin is not None and not drain.take_new(begin):
             return
         drain.run(meanwhile)
         if drain.handed_on:
@@ -108,11 +108,11 @@ class _Drain:
         self._gives_up: float | None = None
         self._renewed = self._held = self._record_after = self._unavailable_until = now
 
-    def follow(self, route: Route) -> bool:
-        """Let routes make deliveries, and take over those that begin at once; return whether any were made."""
-        return self._claiming.follow(route, closing=self._closing())
+    def take_new(self, routing: Routing) -> bool:
+        """Route what waits, and take over the deliveries that begin at once; return whether any were made."""
+        return self._claiming.take_new(routing, closing=self._closing())
 
-    def run(self, meanwhile: Route) -> None:
+    def run(self, meanwhile: Routing) -> None:
         """Claim, start, finish and record, round after round."""
         while True:
             self._renew()
@@ -123,7 +123,7 @@ class _Drain:
                 self._finish(reply)
             self._tell()
             # With more in hand than can be started at once, whatever comes in waits behind it anyway.
-            fresh = not self._underway.startable and self.follow(meanwhile)
+            fresh = not self._underway.startable and self.take_new(meanwhile)
             # What just came in leaves first, and is on its way while results are recorded.
             if not fresh or time.monotonic() >= self._record_after:
                 self._record()

@@ -16,7 +16,7 @@ from relay.pipeline.sweep import Sweep
 
 _log = log.get(__name__)
 
-NOTHING = Routed(0, 0)
+NOTHING_ROUTED = Routed(0, 0)
 
 LOOK_EVERY = 0.002
 """Seconds between two looks, while delivering, for what waits at the steps before: one question to Redis."""
@@ -89,14 +89,14 @@ class Line:
         """Answer, while delivering, for the steps before it; return what came of it."""
         now = self._clock()
         if now - self._looked < LOOK_EVERY:
-            return NOTHING
+            return NOTHING_ROUTED
         self._looked = now
         try:
             return self._look(now, take_on, most)
         except StoreUnavailable as error:
             _log.warning("line.waits", error=error.message)
             self._looked = now + DATABASE_AWAY
-            return NOTHING
+            return NOTHING_ROUTED
 
     def _look(self, now: float, take_on: TakeOn | None, most: int | None) -> Routed:
         asked = self._nudge.take("collect", "fan_out")
@@ -104,4 +104,4 @@ class Line:
             self._swept = now
             self._sweep.run()
         moved = "collect" in asked and self._take_in()
-        return self._route(take_on, most) if moved or "fan_out" in asked else NOTHING
+        return self._route(take_on, most) if moved or "fan_out" in asked else NOTHING_ROUTED

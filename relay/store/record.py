@@ -59,11 +59,10 @@ def _both() -> Any:
     told = unnested([*(attempts.c[name] for name in _ATTEMPT), *(deliveries.c[name] for name in _STATE)])
     batch = select(*told.c).cte("batch")
     kept = postgresql.insert(attempts).from_select(_ATTEMPT, select(*(batch.c[name] for name in _ATTEMPT)))
-    taken: dict[str, Any] = {name: batch.c[name] for name in _STATE[1:]} | {
-        name: batch.c[told] for name, told in _SAME.items()
-    }
-    # A moment costs PostgreSQL more to read than to work out: whatever is finished brings none.
-    taken |= {
+    taken: dict[str, Any] = {
+        **{name: batch.c[name] for name in ("state", "tries")},
+        **{name: batch.c[told] for name, told in _SAME.items()},
+        # A moment costs PostgreSQL more to read than to work out: whatever is finished brings none.
         "next_attempt_at": func.coalesce(batch.c.next_attempt_at, deliveries.c.next_attempt_at),
         "finished_at": case((batch.c.next_attempt_at.is_(None), batch.c.at + batch.c.ms * _MILLISECOND)),
     }

@@ -59,9 +59,7 @@ def route(
         for folding, names in ((False, _PLAIN), (True, _FOLDING)):
             left = [one for one in made if one.id not in taken and _folds(one) is folding]
             if left:
-                insert_rows(
-                    connection, deliveries, names, [tuple(getattr(one, name) for name in names) for one in left]
-                )
+                insert_rows(connection, deliveries, names, [_row(one, names) for one in left])
         seqs = any_of(connection, events.c.seq, [event.seq for event in batch])
         connection.execute(update(events).values(routed=True).where(seqs))
         return Routed(len(batch), len(made), claimed)
