@@ -79,12 +79,13 @@ class Claiming:
     def _take_on(self, made: Sequence[Delivery]) -> Sequence[Delivery]:
         """Return the deliveries that this drain can begin at once, as far as it has places for them."""
         self._live = self._following.latest
+        free = self._underway.free
         places: dict[str, int] = {}
         taken: list[Delivery] = []
         for one in made:
             if one.target not in places:
                 places[one.target] = self._places(one.target)
-            if _at_once(one) and places[one.target] > 0 and len(taken) < self._underway.free:
+            if _at_once(one) and places[one.target] > 0 and len(taken) < free:
                 places[one.target] -= 1
                 taken.append(one)
         return taken
